@@ -59,6 +59,7 @@ struct acg_bpf_event {
 	__u64 total_vm_kib;
 	__u64 anon_rss_kib;
 	__u64 file_rss_kib;
+	__u64 shmem_rss_kib;
 	char comm[ACG_COMM_LEN];
 };
 

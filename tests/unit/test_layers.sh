@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Holds two rules of the source tree: dependencies go one way (tools -> fusefs -> policy -> bpf), and every source file is
+# named in the Makefile, so that it is built, tested and in the tarball.
+set -euo pipefail
+
+cd "${srcdir:-$(dirname "$0")/../..}"
+failures=0
+
+fail()
+{
+	echo "$*"
+	failures=$((failures + 1))
+}
+
+# check_layer DIR FORBIDDEN...: no file in DIR includes a header of the layers above it.
+check_layer()
+{
+	local dir=$1 above found
+	shift
+	for above in "$@"; do
+		found=$(grep -rnE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]([./]*)$above/" "$dir" \
+			--include='*.[ch]' || true)
+		[ -z "$found" ] || fail "$dir includes from $above, which is above it:"$'\n'"$found"
+	done
+}
+
+check_layer bpf policy fusefs tools tests
+check_layer policy fusefs tools tests
+check_layer fusefs tools tests
+check_layer tools tests
+
+# In a checkout what git knows, so that a file which somebody is still writing does not count.
+source_files()
+{
+	if [ -e .git ] && command -v git > /dev/null; then
+		git -c safe.directory='*' ls-files -- bpf policy fusefs tools tests
+	else
+		find bpf policy fusefs tools tests -type f
+	fi | grep -E '\.(c|h|am|sh)$'
+}
+
+count=0
+while read -r file; do
+	count=$((count + 1))
+	# A unit test is a program, named without its suffix.
+	name=$file
+	[[ $file != tests/unit/test_*.c ]] || name=${file%.c}
+	grep -qE "(^|[[:space:]])${name//./\\.}([[:space:]]|\$)" Makefile.am bpf/bpf.am ||
+		fail "$file is not in Makefile.am"
+done < <(source_files)
+[ "$count" -gt 5 ] || fail "only $count source files found: is $PWD the source tree?"
+
+echo "$count source files looked at, $failures faults"
+[ "$failures" -eq 0 ]
