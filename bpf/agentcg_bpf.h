@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the BPF programs and user space share: the value of the map `agentcg_groups`, keyed by cgroup id (the
- * inode number of the cgroup's directory; in BPF cgrp->kn->id), and the records of the ring buffer
- * `agentcg_events`. Included by both sides, so it holds plain types only; <linux/types.h> or vmlinux.h
- * must come before it.
+ * What the BPF programs and user space share: the value of the map `agentcg_groups`, keyed by
+ * cgroup id (the inode number of the cgroup's directory; in BPF cgrp->kn->id), and the records of
+ * the ring buffer `agentcg_events`. Included by both sides, so it holds plain types only;
+ * <linux/types.h> or vmlinux.h must come before it.
  */
 #ifndef AGENTCG_BPF_AGENTCG_BPF_H
 #define AGENTCG_BPF_AGENTCG_BPF_H
 
 #define ACG_COMM_LEN 16
-#define ACG_GROUPS_MAX 65536 /* entries of agentcg_groups: agents, their selves and their calls alive */
+#define ACG_GROUPS_MAX 65536 /* entries of agentcg_groups: agents, selves and calls alive */
 #define ACG_RING_BYTES (256 * 1024)
 
 enum acg_kind {

@@ -4,19 +4,21 @@
  * has to infer it from an exit status (137 may be anybody's SIGKILL).
  *
  * User space keeps `agentcg_groups`: one entry for each agent, its self and its calls, keyed by
- * cgroup id. When the kernel marks a task as an OOM victim (mark_oom_victim(), which every kill goes
- * through: the task chosen and, with memory.oom.group, each other process of the group), we take the
- * task's cgroup on the v2 hierarchy and walk towards the root until a cgroup is in the map. The task
- * may be deeper than that: a call can make cgroups inside itself, as a container engine does. The
- * first entry met is what the victim belongs to. No entry: not ours, nothing is reported. What is
- * found goes to the ring buffer `agentcg_events`; if that is full, the record is dropped and counted.
+ * cgroup id. When the kernel marks a task as an OOM victim (mark_oom_victim(), which every kill
+ * goes through: the task chosen and, with memory.oom.group, each other process of the group), we
+ * take the task's cgroup on the v2 hierarchy and walk towards the root until a cgroup is in the
+ * map. The task may be deeper than that: a call can make cgroups inside itself, as a container
+ * engine does. The first entry met is what the victim belongs to. No entry: not ours, nothing is
+ * reported. What is found goes to the ring buffer `agentcg_events`; if that is full, the record is
+ * dropped and counted.
  *
- * mark_oom_victim() is also called for a task that was exiting anyway when memory ran out. That is no
- * kill; it is told apart by the exit code of the thread group, which the SIGKILL sent just before
- * has set for a real victim.
+ * mark_oom_victim() is also called for a task that was exiting anyway when memory ran out. That is
+ * no kill; it is told apart by the exit code of the thread group, which the SIGKILL sent just
+ * before has set for a real victim.
  *
- * Two programs do this from different places; the loader takes the first that the running kernel has:
- * the tracepoint if it passes the task (since 6.10; before that only a pid), else the function.
+ * Two programs do this from different places; the loader takes the first that the running kernel
+ * has: the tracepoint if it passes the task (since 6.10; before that only a pid), else the
+ * function.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -25,8 +27,9 @@
 
 #include "bpf/agentcg_bpf.h"
 
-#define LEVELS_MAX 32 /* cgroups looked at on the way up: sub-agents, a call, what is nested in it */
-#define SIGKILL	   9
+/* Cgroups looked at on the way up: sub-agents, a call, what is nested in it. */
+#define LEVELS_MAX 32
+#define SIGKILL 9
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -44,7 +47,7 @@ struct {
 } agentcg_events SEC(".maps");
 
 const volatile __u64 page_kib = 4; /* KiB in a page; set by the loader */
-__u64 dropped;			   /* records for which the ring buffer had no room */
+__u64 dropped;                     /* records for which the ring buffer had no room */
 
 /* The id of the nearest cgroup, from the task's own upwards, that is in the map; 0: none. */
 static __u64 known_group(struct task_struct *task)

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF side of agentcg as one object: loads the programs that this kernel can run, keeps the map
+ * `agentcg_groups` up to date and hands out what the programs report. Not for several threads at
+ * once.
+ *
+ * With --disable-bpf every function is still there; acg_bpf_load() then fails with EOPNOTSUPP.
+ */
+#ifndef AGENTCG_BPF_LOADER_H
+#define AGENTCG_BPF_LOADER_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/agentcg_bpf.h"
+#include "bpf/error.h"
+
+#define ACG_BPF_PIN_DIR "/sys/fs/bpf/agentcg"
+
+struct acg_bpf;
+
+/*
+ * Probes the kernel, loads and attaches what it can run. The map is pinned as
+ * PIN_DIR/agentcg_groups (NULL: ACG_BPF_PIN_DIR; the last part is made if missing): a map already
+ * pinned there with the same shape is taken over with what is in it, one of another shape is
+ * replaced. Without a bpffs there the map works unpinned, and acg_bpf_state() says so. *ret_bpf is
+ * to be freed with acg_bpf_free().
+ *
+ * Errors: EOPNOTSUPP: built without BPF, or the kernel lacks something (the words say what); EPERM:
+ * without CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN); else the kernel's, with the end of its log.
+ */
+int acg_bpf_load(const char *pin_dir, struct acg_bpf **ret_bpf, GError **error);
+
+/* Detaches and closes everything. A pinned map stays pinned, with its content. NULL: nothing. */
+void acg_bpf_free(struct acg_bpf *bpf);
+
+/* For good: removes the pin of the map, and the folder if that leaves it empty. */
+int acg_bpf_unpin(struct acg_bpf *bpf, GError **error);
+
+/* For `status`: one sentence on what runs and what does not. Owned by bpf. */
+const char *acg_bpf_state(const struct acg_bpf *bpf);
+
+/* True unless something that was to work does not (no OOM reports, or the map is not pinned). */
+bool acg_bpf_complete(const struct acg_bpf *bpf);
+
+/*
+ * Sets, reads and deletes the entry of a cgroup. E2BIG: ACG_GROUPS_MAX are in the map already;
+ * ENOENT (get, delete): there is none.
+ */
+int acg_bpf_group_update(struct acg_bpf *bpf, uint64_t cgroup_id,
+			 const struct acg_group_entry *entry, GError **error);
+int acg_bpf_group_get(struct acg_bpf *bpf, uint64_t cgroup_id, struct acg_group_entry *ret_entry,
+		      GError **error);
+int acg_bpf_group_delete(struct acg_bpf *bpf, uint64_t cgroup_id, GError **error);
+
+/* True: the entry is to stay. */
+typedef bool (*acg_bpf_keep_fn)(uint64_t cgroup_id, void *data);
+
+/*
+ * Deletes the entries for which keep() says false: what a map taken over from an earlier daemon
+ * still has of groups that are gone. Returns how many were deleted.
+ */
+int acg_bpf_groups_prune(struct acg_bpf *bpf, acg_bpf_keep_fn keep, void *data, GError **error);
+
+/* For poll(2): readable when there are events. Owned by bpf. -1: there will never be any. */
+int acg_bpf_ring_fd(const struct acg_bpf *bpf);
+
+/* The event is valid during the call only. */
+typedef void (*acg_bpf_event_fn)(const struct acg_bpf_event *event, void *data);
+
+/* Calls back for each event there is, oldest first; never waits. Returns how many there were. */
+int acg_bpf_ring_consume(struct acg_bpf *bpf, acg_bpf_event_fn callback, void *data,
+			 GError **error);
+
+/* How many events were lost because nobody consumed them in time. */
+uint64_t acg_bpf_dropped(const struct acg_bpf *bpf);
+
+#endif
