@@ -44,6 +44,9 @@ const char *acg_bpf_state(const struct acg_bpf *bpf);
 /* True unless something that was to work does not (no OOM reports, or the map is not pinned). */
 bool acg_bpf_complete(const struct acg_bpf *bpf);
 
+/* The descriptor of the map agentcg_groups, for other programs to share it. Owned by bpf. */
+int acg_bpf_groups_fd(const struct acg_bpf *bpf);
+
 /*
  * Sets, reads and deletes the entry of a cgroup. E2BIG: ACG_GROUPS_MAX are in the map already;
  * ENOENT (get, delete): there is none.

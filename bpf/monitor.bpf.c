@@ -29,7 +29,7 @@
 
 /* Cgroups looked at on the way up: sub-agents, a call, what is nested in it. */
 #define LEVELS_MAX 32
-#define SIGKILL 9
+#define SIGKILL    9
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -54,6 +54,5 @@ struct acg_probe {
  */
 struct acg_probe *acg_probe_new(const char *btf_path);
 void acg_probe_free(struct acg_probe *probe);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(acg_probe, acg_probe_free)
 
 #endif

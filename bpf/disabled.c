@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Stands for the loader and the probe in a build with --disable-bpf: there is never a struct acg_bpf, and
+ * every feature is absent for one reason.
+ */
+#include "bpf/loader.h"
+#include "bpf/probe.h"
+
+#define WORDS "agentcg was built without BPF (--disable-bpf)"
+
+int acg_bpf_load(const char *pin_dir, struct acg_bpf **ret_bpf, GError **error)
+{
+	(void)pin_dir;
+	(void)ret_bpf;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+void acg_bpf_free(struct acg_bpf *bpf)
+{
+	(void)bpf;
+}
+
+int acg_bpf_unpin(struct acg_bpf *bpf, GError **error)
+{
+	(void)bpf;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+const char *acg_bpf_state(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return WORDS;
+}
+
+bool acg_bpf_complete(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return false;
+}
+
+int acg_bpf_groups_fd(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return -1;
+}
+
+int acg_bpf_group_update(struct acg_bpf *bpf, uint64_t cgroup_id,
+			 const struct acg_group_entry *entry, GError **error)
+{
+	(void)bpf;
+	(void)cgroup_id;
+	(void)entry;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+int acg_bpf_group_get(struct acg_bpf *bpf, uint64_t cgroup_id, struct acg_group_entry *ret_entry,
+		      GError **error)
+{
+	(void)bpf;
+	(void)cgroup_id;
+	(void)ret_entry;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+int acg_bpf_group_delete(struct acg_bpf *bpf, uint64_t cgroup_id, GError **error)
+{
+	(void)bpf;
+	(void)cgroup_id;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+int acg_bpf_groups_prune(struct acg_bpf *bpf, acg_bpf_keep_fn keep, void *data, GError **error)
+{
+	(void)bpf;
+	(void)keep;
+	(void)data;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+int acg_bpf_ring_fd(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return -1;
+}
+
+int acg_bpf_ring_consume(struct acg_bpf *bpf, acg_bpf_event_fn callback, void *data, GError **error)
+{
+	(void)bpf;
+	(void)callback;
+	(void)data;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+uint64_t acg_bpf_dropped(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return 0;
+}
+
+struct acg_probe *acg_probe_new(const char *btf_path)
+{
+	struct acg_probe *probe = g_new0(struct acg_probe, 1);
+
+	(void)btf_path;
+	probe->btf.reason = g_strdup(WORDS);
+	probe->ringbuf.reason = g_strdup(WORDS);
+	probe->oom_events.reason = g_strdup(WORDS);
+	probe->sched_ext.reason = g_strdup(WORDS);
+	probe->memcg_bpf_ops.reason = g_strdup(WORDS);
+	return probe;
+}
+
+void acg_probe_free(struct acg_probe *probe)
+{
+	if (!probe)
+		return;
+	g_free(probe->btf.reason);
+	g_free(probe->ringbuf.reason);
+	g_free(probe->oom_events.reason);
+	g_free(probe->sched_ext.reason);
+	g_free(probe->memcg_bpf_ops.reason);
+	g_free(probe);
+}
