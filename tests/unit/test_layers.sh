@@ -50,6 +50,7 @@ needs_no_line()
 }
 
 declare -A named
+# shellcheck disable=SC2013 # words are what is wanted
 for word in $(cat Makefile.am bpf/bpf.am); do
 	named[$word]=1
 done
