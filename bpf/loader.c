@@ -45,8 +45,8 @@ static int load_error(GError **error, int errnum, const char *log)
 
 	if (errnum == EPERM && !line)
 		return acg_fail(error, EPERM,
-				"loading BPF programs is not permitted: it needs root, or CAP_BPF "
-				"and CAP_PERFMON");
+				"loading BPF programs is not permitted: it needs CAP_BPF and "
+				"CAP_PERFMON, and a kernel that is not locked down");
 	return acg_fail_errno(error, errnum, "cannot load the BPF monitor%s%s", line ? ": " : "",
 			      line ? line : "");
 }

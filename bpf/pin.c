@@ -15,16 +15,18 @@
 int acg_pin_dir(const char *dir, GError **error)
 {
 	g_autofree char *parent = g_path_get_dirname(dir);
+	const char *looked_at = dir;
 	struct statfs fs;
+	int rc = statfs(dir, &fs);
 
-	if (statfs(dir, &fs) < 0) {
-		if (errno != ENOENT)
-			return acg_fail_errno(error, errno, "%s", dir);
-		if (statfs(parent, &fs) < 0)
-			return acg_fail_errno(error, errno, "%s", parent);
+	if (rc < 0 && errno == ENOENT) {
+		looked_at = parent;
+		rc = statfs(parent, &fs);
 	}
+	if (rc < 0)
+		return acg_fail_errno(error, errno, "%s", looked_at);
 	if (fs.f_type != BPF_FS_MAGIC)
-		return acg_fail(error, ENODEV, "no bpffs is mounted at %s", parent);
+		return acg_fail(error, ENODEV, "%s is not on a bpffs", looked_at);
 	if (mkdir(dir, PIN_DIR_MODE) < 0 && errno != EEXIST)
 		return acg_fail_errno(error, errno, "cannot make %s", dir);
 	return 0;

@@ -262,7 +262,7 @@ static void test_pin_dir_without_bpffs(void **state)
 
 	(void)state;
 	assert_int_equal(acg_pin_dir(path, &error), -ENODEV);
-	assert_contains(error->message, "no bpffs is mounted");
+	assert_contains(error->message, "is not on a bpffs");
 	assert_int_equal(g_access(path, F_OK), -1);
 	g_clear_error(&error);
 	assert_int_equal(acg_pin_dir(below, &error), -ENOENT);
