@@ -12,35 +12,39 @@
 
 #include "policy/enforcer.h"
 
-#define ACG_ENDED_KEPT 64                        /* ended calls readable in each agent */
-#define ACG_ENDED_AGE (10 * 60 * G_USEC_PER_SEC) /* for so long */
+#define ACG_ENDED_KEPT 64                         /* ended calls readable in each agent */
+#define ACG_ENDED_AGE  (10 * 60 * G_USEC_PER_SEC) /* for so long */
+
+/* A call whose last process is gone waits this long (usec) for the `end` marker that knows the exit status. */
+#define ACG_END_GRACE (50 * 1000)
 
 /* Why something was done to a call. The order is that of the feedback table. */
 enum acg_cause {
 	ACG_CAUSE_NONE,
-	ACG_CAUSE_OOM,        /* the kernel's OOM killer took it at its limit */
-	ACG_CAUSE_OOM_AGENT,  /* ... at the agent's limit */
-	ACG_CAUSE_PRESSURE,   /* killed by the ladder: the agent's budget ran out */
-	ACG_CAUSE_STALLED,    /* killed by the ladder: throttled without progress */
+	ACG_CAUSE_OOM,       /* the kernel's OOM killer took it at its limit */
+	ACG_CAUSE_OOM_AGENT, /* ... at the agent's limit */
+	ACG_CAUSE_PRESSURE,  /* killed by the ladder: the agent's budget ran out */
+	ACG_CAUSE_STALLED,   /* killed by the ladder: throttled without progress */
 	ACG_CAUSE_THROTTLED,
 	ACG_CAUSE_FROZEN,
-	ACG_CAUSE_PIDS,       /* forks were refused at pids.max */
+	ACG_CAUSE_PIDS, /* forks were refused at pids.max */
 	ACG_CAUSE_TIMEOUT,
-	ACG_CAUSE_KILLED,     /* somebody wrote cgroup.kill */
-	ACG_CAUSE_EMPTY,      /* the writer left at once without a child: nothing was limited */
+	ACG_CAUSE_KILLED, /* somebody wrote cgroup.kill */
+	ACG_CAUSE_EMPTY,  /* the writer left at once without a child: nothing was limited */
 };
 
 enum acg_action_type {
-	ACG_DO_MAKE,    /* node, name */
-	ACG_DO_SET,     /* node, control, value */
-	ACG_DO_MOVE,    /* node, pid, oom_score_adj */
-	ACG_DO_REMOVE,  /* node; the engine is done with it once it is gone */
-	ACG_DO_FREEZE,  /* node */
-	ACG_DO_THAW,    /* node */
-	ACG_DO_SIGNAL,  /* node, signo */
-	ACG_DO_UPDATE,  /* node: tell the BPF side */
-	ACG_DO_EVENT,   /* node, event, cause, text: a line of `events` */
-	ACG_DO_RECORD,  /* node: a line of `history`; comes before ACG_DO_REMOVE */
+	ACG_DO_MAKE,   /* node, name */
+	ACG_DO_ATTACH, /* node, name: it exists already */
+	ACG_DO_SET,    /* node, control, value */
+	ACG_DO_MOVE,   /* node, pid, oom_score_adj */
+	ACG_DO_REMOVE, /* node; the engine is done with it once it is gone */
+	ACG_DO_FREEZE, /* node */
+	ACG_DO_THAW,   /* node */
+	ACG_DO_SIGNAL, /* node, signo */
+	ACG_DO_UPDATE, /* node: tell the BPF side */
+	ACG_DO_EVENT,  /* node, event, cause, text: a line of `events` */
+	ACG_DO_RECORD, /* node: a line of `history`; comes before ACG_DO_REMOVE */
 };
 
 struct acg_action {
@@ -52,15 +56,17 @@ struct acg_action {
 	int oom_score_adj;
 	int signo;
 	enum acg_cause cause;
-	const char *name;  /* MAKE: the cgroup's name; EVENT: the event's. Static or owned by the node */
-	const char *text;  /* EVENT: words, static or owned by the node; NULL: none */
+	const char *
+		name; /* MAKE: the cgroup's name; EVENT: the event's. Static or owned by the node */
+	const char *text; /* EVENT: words, static or owned by the node; NULL: none */
 };
 
 struct acg_engine {
 	const struct acg_policy *policy; /* a reference of its own */
 	struct acg_registry *registry;
-	bool kernel_delays;              /* memcg_bpf_ops is on: memory.high stays at memory.max */
-	uint64_t seq;                    /* makes fresh ids unique */
+	bool kernel_delays;     /* memcg_bpf_ops is on: memory.high stays at memory.max */
+	int64_t deadline;       /* CLOCK_MONOTONIC usec when acg_engine_tick() is due; 0: not */
+	unsigned int n_pressed; /* agents under pressure */
 };
 
 /* What a `begin` marker, or mkdir in calls/, asks. Borrowed for the call. */
@@ -68,8 +74,8 @@ struct acg_begin {
 	const char *id;      /* NULL: a fresh one */
 	const char *command; /* NULL: none */
 	struct acg_hint hint;
-	pid_t pid;           /* moved into it; 0: nobody */
-	pid_t caller;        /* who asked */
+	pid_t pid;    /* moved into it; 0: nobody */
+	pid_t caller; /* who asked */
 	bool keep;
 	bool by_mkdir;
 };
@@ -82,23 +88,25 @@ void acg_engine_free(struct acg_engine *engine);
  * Makes an agent (mkdir). EINVAL: the name; EEXIST; EAGAIN: the enclosing agent has its number of sub-agents. Actions: make, limits,
  * self with its protection. On failure of an action call acg_engine_agent_failed(), else acg_engine_agent_made().
  */
-int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, const char *name, const char *namespace,
-			 const char *user, uid_t uid, struct acg_time now, GArray *actions, struct acg_agent **ret_agent,
-			 GError **error);
+int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, const char *name,
+			 const char *namespace, const char *user, uid_t uid, struct acg_time now,
+			 GArray *actions, struct acg_agent **ret_agent, GError **error);
 void acg_engine_agent_made(struct acg_engine *engine, struct acg_agent *agent, GArray *actions);
 void acg_engine_agent_failed(struct acg_engine *engine, struct acg_agent *agent);
 /* rmdir. EBUSY: it has calls alive or sub-agents (or processes: the kernel says so). Ended calls go with it. */
-int acg_engine_agent_remove(struct acg_engine *engine, struct acg_agent *agent, GArray *actions, GError **error);
+int acg_engine_agent_remove(struct acg_engine *engine, struct acg_agent *agent, GArray *actions,
+			    GError **error);
 /* After the actions succeeded: the agent is freed. */
 void acg_engine_agent_removed(struct acg_engine *engine, struct acg_agent *agent);
-int acg_engine_agent_priority(struct acg_engine *engine, struct acg_agent *agent, enum acg_priority priority,
-			      GArray *actions);
+int acg_engine_agent_priority(struct acg_engine *engine, struct acg_agent *agent,
+			      enum acg_priority priority, GArray *actions);
 
 /*
  * Begins a call. EINVAL: the id; EEXIST: a running one has it; EAGAIN: the agent is full. *ret_call is in state STARTING, owned by the registry.
  */
-int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent, const struct acg_begin *begin, struct acg_time now,
-		     GArray *actions, struct acg_call **ret_call, GError **error);
+int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
+		     const struct acg_begin *begin, struct acg_time now, GArray *actions,
+		     struct acg_call **ret_call, GError **error);
 void acg_engine_begun(struct acg_engine *engine, struct acg_call *call, GArray *actions);
 void acg_engine_begin_failed(struct acg_engine *engine, struct acg_call *call);
 
@@ -106,23 +114,36 @@ void acg_engine_begin_failed(struct acg_engine *engine, struct acg_call *call);
  * `end`: the writer (0: not inside) goes back to self. Then, when it is known whether processes remain in it, acg_engine_vacated().
  * On an ended call: only the exit status is recorded.
  */
-int acg_engine_end(struct acg_engine *engine, struct acg_call *call, int exit, pid_t writer, GArray *actions, GError **error);
-/* What is left after `end`, or when cgroup.events said populated 0: detached, or recorded and removed. */
-void acg_engine_vacated(struct acg_engine *engine, struct acg_call *call, bool populated, struct acg_time now, GArray *actions);
+int acg_engine_end(struct acg_engine *engine, struct acg_call *call, int exit, pid_t writer,
+		   GArray *actions, GError **error);
+/* What is left after `end`, or when cgroup.events said populated 0 (by_itself): detached, or recorded and removed. The call must have
+ * been measured just before. */
+void acg_engine_vacated(struct acg_engine *engine, struct acg_call *call, bool populated,
+			bool by_itself, struct acg_time now, GArray *actions);
 /* After ACG_DO_REMOVE of a call: it is kept, ended, without a cgroup. */
 void acg_engine_call_removed(struct acg_engine *engine, struct acg_call *call, struct acg_time now);
 /* rmdir of an ended call, or age: forgets it. */
 void acg_engine_forget(struct acg_engine *engine, struct acg_call *call);
 
 /* `hint`: cut, never refused. */
-void acg_engine_hint(struct acg_engine *engine, struct acg_call *call, const struct acg_hint *hint, GArray *actions);
+void acg_engine_hint(struct acg_engine *engine, struct acg_call *call, const struct acg_hint *hint,
+		     struct acg_time now, GArray *actions);
 
 /*
  * A write to one of the kernel's files of a call that the ladder or the grant also sets. From the agent (`operator` false): EPERM
  * if it is above what the policy granted.
  */
-int acg_engine_lower(struct acg_engine *engine, struct acg_call *call, enum acg_control control, uint64_t value, bool operator,
-		     GArray *actions, GError **error);
+int acg_engine_lower(struct acg_engine *engine, struct acg_call *call, enum acg_control control,
+		     uint64_t value, bool operator, GArray * actions, GError **error);
+
+/* The same for one of an agent's own limits, by an operator or, for a sub-agent, by the enclosing agent: it becomes the budget. */
+void acg_engine_agent_limit(struct acg_engine *engine, struct acg_agent *agent,
+			    enum acg_control control, uint64_t value, GArray *actions);
+
+/* cgroup.freeze or cgroup.kill of a call was written by a person or the agent. */
+void acg_engine_freeze(struct acg_engine *engine, struct acg_call *call, bool frozen,
+		       struct acg_time now, GArray *actions);
+void acg_engine_kill(struct acg_engine *engine, struct acg_call *call, GArray *actions);
 
 /* A process was moved into a call or back to self (marker or cgroup.procs), with the oom_score_adj that it had. */
 void acg_engine_moved(struct acg_engine *engine, struct acg_node *to, pid_t pid, int oom_score_adj);
@@ -130,21 +151,28 @@ void acg_engine_moved(struct acg_engine *engine, struct acg_node *to, pid_t pid,
 /* --- signs from the kernel ---------------------------------------------------------------------------------- */
 
 /* memory.events or pids.events of the node changed; `usage` is what it reads now. */
-void acg_engine_usage(struct acg_engine *engine, struct acg_node *node, const struct acg_usage *usage, struct acg_time now,
-		      GArray *actions);
-/* A PSI trigger fired on the agent's cgroup (NULL: on the root). */
-void acg_engine_pressure(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now, GArray *actions);
+void acg_engine_usage(struct acg_engine *engine, struct acg_node *node,
+		      const struct acg_usage *usage, struct acg_time now, GArray *actions);
+/* A PSI trigger fired on the agent's cgroup; it has been measured since. */
+void acg_engine_pressure(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+			 GArray *actions);
 /* The kernel killed a process of this group (ring buffer): who, and its anonymous memory. */
-void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid_t pid, const char *comm, uint64_t anon_bytes,
-			   struct acg_time now, GArray *actions);
+void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid_t pid,
+			   const char *comm, uint64_t anon_bytes, struct acg_time now,
+			   GArray *actions);
 
-/* Time passed: timeouts, the ladder's steps, old ended calls. Returns when to be called again, CLOCK_MONOTONIC usec; 0: not. */
-int64_t acg_engine_tick(struct acg_engine *engine, struct acg_time now, GArray *actions);
+/* Time passed: timeouts and the ladder's steps. Sets engine->deadline anew. Agents under pressure (pressure_since) and the calls in
+ * their reach should have been measured just before. */
+void acg_engine_tick(struct acg_engine *engine, struct acg_time now, GArray *actions);
+
+/* Forgets the agent's ended calls that are too old or too many. */
+void acg_engine_expire(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now);
 
 /* Swaps the policy and applies it to the agents and calls that run. Takes a reference. */
-void acg_engine_set_policy(struct acg_engine *engine, struct acg_policy *policy, struct acg_time now, GArray *actions);
+void acg_engine_set_policy(struct acg_engine *engine, struct acg_policy *policy,
+			   struct acg_time now, GArray *actions);
 
-/* The largest grant that a call of this agent could have now, bytes; ACG_MAX: nothing limited. */
-uint64_t acg_engine_largest_grant(const struct acg_engine *engine, const struct acg_agent *agent);
+/* The largest grant that a call of this agent could have now, bytes; ACG_MAX: nothing limited. `call` (may be NULL) is thought away. */
+uint64_t acg_engine_largest_grant(const struct acg_agent *agent, const struct acg_call *call);
 
 #endif

@@ -133,7 +133,6 @@ int acg_policy_load_text(const char *text, const char *name, struct acg_policy *
 
 struct acg_policy *acg_policy_ref(struct acg_policy *policy);
 void acg_policy_unref(struct acg_policy *policy);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(acg_policy, acg_policy_unref)
 
 /* The first entry of `agents` that matches, or the fallback. namespace may be NULL, user too. Never NULL; owned by policy. */
 const struct acg_agent_rule *acg_policy_agent(const struct acg_policy *policy, const char *name, const char *namespace,

@@ -17,12 +17,27 @@ struct acg_time {
 	int64_t real;
 };
 
+/* The kernel's files that the engine sets. The first five are those an agent may lower for its calls. */
+enum acg_control {
+	ACG_CONTROL_MEMORY_HIGH,
+	ACG_CONTROL_MEMORY_MAX,
+	ACG_CONTROL_SWAP_MAX,
+	ACG_CONTROL_PIDS_MAX,
+	ACG_CONTROL_CPU_MAX, /* usec in each ACG_CPU_PERIOD */
+	ACG_CONTROL_MEMORY_LOW,
+	ACG_CONTROL_OOM_GROUP,
+	ACG_CONTROL_CPU_WEIGHT,
+	ACG_N_CONTROLS,
+};
+#define ACG_N_LOWERABLE 5
+
 /* What stands for one cgroup: an agent, its self, or a call. First member of each of the three. */
 struct acg_node {
 	enum acg_kind kind;
-	uint64_t id;             /* cgroup id: never used again by the kernel, so neither by us; 0 until made */
+	uint64_t id; /* cgroup id: never used again by the kernel, so neither by us; 0 until made */
 	struct acg_group *group; /* the enforcers' handle; NULL until made and once removed */
 	struct acg_agent *agent; /* an agent: itself */
+	uint64_t controls[ACG_N_CONTROLS]; /* what the kernel's files hold, as far as we set them */
 };
 
 enum acg_call_state {
@@ -37,13 +52,17 @@ enum acg_call_state {
 /* What a group has used, as read from the kernel. */
 struct acg_usage {
 	uint64_t memory_current; /* bytes */
+	uint64_t
+		memory_held; /* of it what cannot be dropped: without page cache and reclaimable slab */
 	uint64_t memory_peak;
 	uint64_t cpu_usec;
-	uint64_t wait_usec;      /* runnable but not running, where known */
-	uint64_t oom_kills;      /* processes killed in it (memory.events.local oom_kill) */
-	uint64_t high_events;    /* memory.events.local high */
-	uint64_t max_events;     /* memory.events.local max */
-	uint64_t pids_refused;   /* pids.events max: forks refused */
+	uint64_t wait_usec;    /* runnable but not running, where known */
+	uint64_t stalled_usec; /* memory.pressure, some, total: reclaim and delays */
+	uint64_t oom_events;   /* OOMs at its own limit or below (memory.events oom) */
+	uint64_t oom_kills;    /* processes killed in it (memory.events oom_kill) */
+	uint64_t high_events;  /* memory.events.local high */
+	uint64_t max_events;   /* memory.events.local max */
+	uint64_t pids_refused; /* pids.events max: forks refused */
 	bool populated;
 };
 
@@ -56,43 +75,51 @@ struct acg_moved {
 struct acg_call {
 	struct acg_node node;
 	char *id;
-	char *command;          /* as the policy lets it be kept */
-	const char *class;      /* interned (g_intern_string); NULL: none */
-	struct acg_hint hint;   /* what was asked */
-	uint64_t grant;         /* bytes; ACG_MAX: nothing limited */
-	uint64_t memory_max;    /* bytes, in force */
-	uint64_t lowered[5];    /* what the agent lowered its limits to, by enum acg_control; ACG_MAX: not */
-	uint64_t timeout;       /* usec; 0: none */
+	char *command;        /* as the policy lets it be kept */
+	const char *class;    /* interned (g_intern_string); NULL: none */
+	struct acg_hint hint; /* what was asked */
+	uint64_t grant;       /* bytes; ACG_MAX: nothing limited */
+	uint64_t memory_max;  /* bytes, in force; ACG_MAX: nothing limited */
+	uint64_t lowered
+		[ACG_N_LOWERABLE]; /* what its limits were lowered to, by enum acg_control; ACG_MAX: not */
+	uint64_t timeout;          /* usec; 0: none */
 	enum acg_cpu_class cpu;
 	enum acg_call_state state;
-	bool by_mkdir;          /* ends only by `end` or rmdir */
-	bool keep;              /* a persistent shell: it survives its command's OOM */
-	bool operator_frozen;   /* frozen by a write to cgroup.freeze, not by the ladder */
-	pid_t pid;              /* the process that was moved in first; 0: none */
-	GArray *moved;          /* struct acg_moved */
+	bool by_mkdir;        /* ends only by `end` or rmdir */
+	bool keep;            /* a persistent shell: it survives its command's OOM */
+	bool inhabited;       /* a process was in it once: when the last one goes it ends */
+	bool recorded;        /* its line of history is written */
+	bool operator_frozen; /* frozen by a write to cgroup.freeze, not by the ladder */
+	pid_t pid;            /* the process that was moved in first; 0: none */
+	GArray *moved;        /* struct acg_moved */
 	struct acg_time start;
 	struct acg_time end;
 	int exit;               /* -1: unknown */
 	int signal;             /* 0: none known */
 	struct acg_usage usage; /* as last measured */
 	uint64_t delays;
-	int64_t delayed;        /* usec */
-	int64_t frozen;         /* usec, up to the last thaw */
-	char *reason;           /* why it is throttled, frozen or was killed; NULL: nothing happened */
-	char *feedback;         /* in words; NULL: none */
+	int64_t delayed; /* usec */
+	int64_t frozen;  /* usec, up to the last thaw */
+	char *victim;   /* whom the kernel's OOM killer chose: "name (pid N, SIZE)"; NULL: nobody */
+	char *reason;   /* why it is throttled, frozen or was killed; NULL: nothing happened */
+	char *feedback; /* in words; NULL: none */
 	/* the ladder's and the timeout's clocks, CLOCK_MONOTONIC usec, 0: not running */
 	int64_t throttled_since;
 	int64_t frozen_since;
-	int64_t minute_start;   /* of the window for freeze_percent */
-	int64_t minute_frozen;  /* usec frozen in that window */
-	int64_t deadline;       /* of the timeout; moved on by each thaw */
-	int64_t term_sent;      /* SIGTERM was sent then */
+	int64_t thawed;        /* when the last freeze ended */
+	int64_t minute_start;  /* of the window for freeze_percent */
+	int64_t minute_frozen; /* usec frozen in that window */
+	int64_t deadline;      /* of the timeout; moved on by each thaw */
+	int64_t term_sent;     /* SIGTERM was sent then */
+	int64_t vacant_since; /* its last process went; it ends after ACG_END_GRACE, or with `end` */
+	int64_t grown;        /* its usage last changed then: no progress since */
 	unsigned int causes_told; /* bits of enum acg_cause: feedback once per cause */
 };
 
 /* What happened to an agent's calls since it was made. */
 struct acg_counters {
-	uint64_t begun, ended, refused, denied; /* refused: markers; denied: writes without the right */
+	uint64_t begun, ended, refused,
+		denied; /* refused: markers; denied: writes without the right */
 	uint64_t throttled, frozen, killed, oom_kills;
 };
 
@@ -100,35 +127,36 @@ struct acg_agent {
 	struct acg_node node;
 	struct acg_node self;
 	char *name;
-	char *namespace;           /* NULL: none */
-	char *user;                /* who made it; NULL: an operator */
+	char *namespace; /* NULL: none */
+	char *user;      /* who made it; NULL: an operator */
 	uid_t uid;
-	struct acg_agent *parent;  /* NULL at the top */
-	bool adopted;              /* its cgroup was made by somebody else */
+	struct acg_agent *parent; /* NULL at the top */
+	bool adopted;             /* its cgroup was made by somebody else */
 	enum acg_priority priority;
-	bool priority_set;         /* written by an operator: a new policy does not change it */
-	struct acg_budget budget;  /* in force */
+	bool priority_set;        /* written by an operator: a new policy does not change it */
+	struct acg_budget budget; /* in force */
 	struct acg_caps caps;
 	struct acg_self self_policy;
-	struct acg_hint hint;      /* default of its calls */
-	GHashTable *calls;         /* id -> struct acg_call, owned; alive and ended */
-	GQueue ended;              /* struct acg_call, oldest first; owned by `calls` */
-	unsigned int n_alive;      /* calls not ended */
-	GHashTable *agents;        /* name -> struct acg_agent, owned */
+	struct acg_hint hint; /* default of its calls */
+	GHashTable *calls;    /* id -> struct acg_call, owned; alive and ended */
+	GQueue ended;         /* struct acg_call, oldest first; owned by `calls` */
+	unsigned int n_alive; /* calls not ended */
+	GHashTable *agents;   /* name -> struct acg_agent, owned */
 	struct acg_time start;
 	struct acg_counters counters;
-	struct acg_usage usage;    /* as last measured */
+	struct acg_usage usage; /* as last measured */
 	struct acg_usage self_usage;
-	char *feedback;            /* the latest to this agent; NULL: none */
-	char *call_error;          /* why the last marker was refused; NULL: it was not */
-	uint64_t next_id;          /* for `begin -` */
-	int64_t pressure_since;    /* CLOCK_MONOTONIC usec; 0: none */
-	int64_t pressure_last;     /* last sign of pressure */
+	char *feedback;         /* the latest to this agent; NULL: none */
+	char *call_error;       /* why the last marker was refused; NULL: it was not */
+	uint64_t next_id;       /* for `begin -` */
+	int64_t pressure_since; /* CLOCK_MONOTONIC usec; 0: none */
+	int64_t pressure_last;  /* last sign of pressure */
+	bool pressure_outside;  /* not its own budget: lower-priority agents hold it back */
 };
 
 struct acg_registry {
-	GHashTable *agents; /* name -> struct acg_agent at the top, owned */
-	GHashTable *nodes;  /* &id -> struct acg_node of all that have an id, ended calls too */
+	GHashTable *agents;    /* name -> struct acg_agent at the top, owned */
+	GHashTable *nodes;     /* &id -> struct acg_node of all that have an id, ended calls too */
 	unsigned int n_agents; /* all, sub-agents too */
 	unsigned int n_alive;  /* calls alive, in all */
 };
@@ -140,7 +168,8 @@ void acg_registry_free(struct acg_registry *registry);
 struct acg_node *acg_registry_node(const struct acg_registry *registry, uint64_t id);
 
 /* By name; NULL: no such. `parent` NULL: at the top. */
-struct acg_agent *acg_registry_agent(const struct acg_registry *registry, const struct acg_agent *parent, const char *name);
+struct acg_agent *acg_registry_agent(const struct acg_registry *registry,
+				     const struct acg_agent *parent, const char *name);
 struct acg_call *acg_agent_call(const struct acg_agent *agent, const char *id);
 
 /* Casts; the node's kind must fit (ACG_KIND_CALL, ACG_KIND_AGENT). */
@@ -158,9 +187,12 @@ char *acg_agent_path(const struct acg_agent *agent);
 const char *acg_call_state_name(enum acg_call_state state);
 
 /* Building and tearing down, for the engine (policy/engine.c) alone. */
-struct acg_agent *acg_registry_add_agent(struct acg_registry *registry, struct acg_agent *parent, const char *name);
-void acg_registry_remove_agent(struct acg_registry *registry, struct acg_agent *agent); /* frees it and all below */
-struct acg_call *acg_registry_add_call(struct acg_registry *registry, struct acg_agent *agent, const char *id);
+struct acg_agent *acg_registry_add_agent(struct acg_registry *registry, struct acg_agent *parent,
+					 const char *name);
+void acg_registry_remove_agent(struct acg_registry *registry,
+			       struct acg_agent *agent); /* frees it and all below */
+struct acg_call *acg_registry_add_call(struct acg_registry *registry, struct acg_agent *agent,
+				       const char *id);
 void acg_registry_remove_call(struct acg_registry *registry, struct acg_call *call); /* frees it */
 /* Gives a node its cgroup id. */
 void acg_registry_set_id(struct acg_registry *registry, struct acg_node *node, uint64_t id);

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ladder, on the cgroup tier.
+ *
+ * A sign of pressure on agent A is one of: A's memory.high, set below its budget as a tripwire, was crossed while what A
+ * holds (page cache aside) is above the high mark; A ran into its memory.max; a throttled call of A tried to grow on; a
+ * PSI trigger on A while none of its calls is throttled or frozen by us (a delay that we cause counts as pressure, and
+ * must not feed itself). If A's own budget is not short, the pressure comes from outside, and the ladder is for calls of agents
+ * with a lower priority than A; otherwise for A's own calls and those of its sub-agents.
+ *
+ *   1. throttle   at once: memory.high of each call in reach that is above its grant goes down to the grant, and that of `self`
+ *                 to its own grant; if none is above, the next victim is held at what it uses now.
+ *   2. freeze     after throttle_max: the next victim, for at most freeze_max at a time and freeze_percent of a minute, if that
+ *                 lets somebody else make progress.
+ *   3. feedback   with each step, once per cause; always before a kill.
+ *   4. kill       after kill_after with signs still coming: the one next victim, whole. The clock then starts again.
+ *
+ * The next victim is the call of the agent with the lowest priority; among those the one furthest above its grant; among those
+ * the youngest, which has the least to lose. A call throttled for stall_max without its usage changing is killed too: no
+ * livelock in reclaim. Without a sign for `calm`, everything is taken back.
+ */
+#include "policy/ladder.h"
+
+#include <signal.h>
+
+#include "policy/actions.h"
+#include "policy/grant.h"
+
+struct reach {
+	const struct acg_agent *agent; /* under pressure */
+	bool outside;
+	GPtrArray *calls; /* struct acg_call, alive */
+};
+
+static void collect_calls(GHashTable *agents, struct reach *reach);
+
+static bool in_reach(const struct acg_agent *agent, const struct reach *reach)
+{
+	if (!reach->outside)
+		return acg_agent_within(agent, reach->agent);
+	return agent->priority < reach->agent->priority && !acg_agent_within(reach->agent, agent);
+}
+
+static void collect_agent(const struct acg_agent *agent, struct reach *reach)
+{
+	GHashTableIter iter;
+	void *value;
+
+	collect_calls(agent->agents, reach);
+	if (!in_reach(agent, reach))
+		return;
+	g_hash_table_iter_init(&iter, agent->calls);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_call *call = value;
+
+		if (call->state != ACG_CALL_ENDED && call->state != ACG_CALL_STARTING)
+			g_ptr_array_add(reach->calls, call);
+	}
+}
+
+static void collect_calls(GHashTable *agents, struct reach *reach)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		collect_agent(value, reach);
+}
+
+static uint64_t above_grant(const struct acg_call *call)
+{
+	uint64_t used = call->usage.memory_current;
+
+	return used > call->grant ? used - call->grant : 0;
+}
+
+/* Next victims first. */
+static int compare_victims(const void *a, const void *b)
+{
+	const struct acg_call *x = *(struct acg_call *const *)a, *y = *(struct acg_call *const *)b;
+	enum acg_priority px = x->node.agent->priority, py = y->node.agent->priority;
+
+	if (px != py)
+		return px < py ? -1 : 1;
+	if (above_grant(x) != above_grant(y))
+		return above_grant(x) > above_grant(y) ? -1 : 1;
+	if (x->start.mono != y->start.mono)
+		return x->start.mono > y->start.mono ? -1 : 1;
+	return g_strcmp0(x->id, y->id);
+}
+
+static GPtrArray *victims(struct acg_engine *engine, const struct acg_agent *agent)
+{
+	struct reach reach = {agent, agent->pressure_outside, g_ptr_array_new()};
+
+	if (reach.outside)
+		collect_calls(engine->registry->agents, &reach);
+	else
+		collect_agent(agent, &reach);
+	g_ptr_array_sort(reach.calls, compare_victims);
+	return reach.calls;
+}
+
+bool acg_ladder_budget_short(const struct acg_engine *engine, const struct acg_agent *agent)
+{
+	const struct acg_ladder *ladder = &engine->policy->ladder;
+
+	return agent->budget.memory != ACG_MAX &&
+	       agent->usage.memory_held >= agent->budget.memory / 100 * ladder->high_percent;
+}
+
+/* memory.high at `bytes`, but never under what the agent itself lowered it to, and not where BPF does the delaying. */
+static void throttle(struct acg_engine *engine, struct acg_call *call, uint64_t bytes,
+		     struct acg_time now, GArray *actions)
+{
+	if (call->state == ACG_CALL_RUNNING) {
+		call->state = ACG_CALL_THROTTLED;
+		call->node.agent->counters.throttled++;
+		call->delays++;
+		acg_do_event(actions, &call->node, "throttled", ACG_CAUSE_THROTTLED, NULL);
+	}
+	if (!call->throttled_since) {
+		call->throttled_since = now.mono;
+		call->grown = now.mono;
+	}
+	if (!engine->kernel_delays)
+		acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
+			       MIN(bytes, call->lowered[ACG_CONTROL_MEMORY_HIGH]));
+	acg_do_feedback(actions, call, ACG_CAUSE_THROTTLED, NULL, false);
+}
+
+/* Step 1. A detached call is throttled too, but stays `detached`. */
+static void throttle_reach(struct acg_engine *engine, struct acg_agent *agent, GPtrArray *calls,
+			   struct acg_time now, GArray *actions)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < calls->len; i++) {
+		struct acg_call *call = calls->pdata[i];
+
+		any |= call->throttled_since != 0;
+		if (call->throttled_since || !above_grant(call))
+			continue;
+		throttle(engine, call, call->grant, now, actions);
+		any = true;
+	}
+	if (!any && calls->len) {
+		struct acg_call *call = calls->pdata[0];
+
+		throttle(engine, call, call->usage.memory_current, now, actions);
+	}
+	if (!agent->pressure_outside && agent->self_policy.grant != ACG_MAX &&
+	    !engine->kernel_delays)
+		acg_do_control(actions, &agent->self, ACG_CONTROL_MEMORY_HIGH,
+			       agent->self_policy.grant);
+}
+
+void acg_ladder_sign(struct acg_engine *engine, struct acg_agent *agent, bool outside,
+		     struct acg_time now, GArray *actions)
+{
+	g_autoptr(GPtrArray) calls = NULL;
+
+	if (!engine->policy->ladder.enabled)
+		return;
+	agent->pressure_last = now.mono;
+	if (!agent->pressure_since) {
+		agent->pressure_since = now.mono;
+		agent->pressure_outside = outside;
+		engine->n_pressed++;
+		acg_do_event(actions, &agent->node, "pressure", ACG_CAUSE_NONE,
+			     outside ? "other agents hold it back" : "its budget runs short");
+		if (!outside)
+			acg_do_control(actions, &agent->node, ACG_CONTROL_MEMORY_HIGH, ACG_MAX);
+	}
+	calls = victims(engine, agent);
+	throttle_reach(engine, agent, calls, now, actions);
+	if (!engine->deadline || engine->deadline > now.mono + ACG_LADDER_TICK)
+		engine->deadline = now.mono + ACG_LADDER_TICK;
+}
+
+void acg_ladder_freeze(struct acg_call *call, struct acg_time now, GArray *actions)
+{
+	if (call->frozen_since)
+		return;
+	call->frozen_since = now.mono;
+	call->node.agent->counters.frozen++;
+	if (call->state != ACG_CALL_DETACHED)
+		call->state = ACG_CALL_FROZEN;
+	acg_do(actions, ACG_DO_FREEZE, &call->node);
+	acg_do_event(actions, &call->node, "frozen",
+		     call->operator_frozen ? ACG_CAUSE_NONE : ACG_CAUSE_FROZEN, NULL);
+}
+
+void acg_ladder_thaw(struct acg_call *call, struct acg_time now, GArray *actions)
+{
+	int64_t lasted = now.mono - call->frozen_since;
+
+	if (!call->frozen_since)
+		return;
+	call->frozen += lasted;
+	call->minute_frozen += lasted;
+	if (call->deadline)
+		call->deadline += lasted;
+	if (call->throttled_since)
+		call->grown = now.mono;
+	call->frozen_since = 0;
+	call->thawed = now.mono;
+	if (call->state == ACG_CALL_FROZEN)
+		call->state = call->throttled_since ? ACG_CALL_THROTTLED : ACG_CALL_RUNNING;
+	acg_do(actions, ACG_DO_THAW, &call->node);
+	acg_do_event(actions, &call->node, "thawed", ACG_CAUSE_NONE, NULL);
+}
+
+/* usec that the call may still be frozen in the current minute. */
+static int64_t freeze_left(const struct acg_ladder *ladder, struct acg_call *call,
+			   struct acg_time now)
+{
+	const int64_t minute = 60 * G_USEC_PER_SEC;
+
+	if (now.mono - call->minute_start >= minute) {
+		call->minute_start = now.mono;
+		call->minute_frozen = 0;
+	}
+	return minute / 100 * ladder->freeze_percent - call->minute_frozen;
+}
+
+bool acg_ladder_thaw_due(const struct acg_engine *engine, const struct acg_call *call,
+			 struct acg_time now)
+{
+	return call->frozen_since && !call->operator_frozen &&
+	       now.mono - call->frozen_since >= (int64_t)engine->policy->ladder.freeze_max;
+}
+
+/* Step 2: only one call at a time, and only if somebody else gains by it. */
+static void freeze_next(struct acg_engine *engine, struct acg_agent *agent, GPtrArray *calls,
+			struct acg_time now, GArray *actions)
+{
+	const struct acg_ladder *ladder = &engine->policy->ladder;
+
+	for (unsigned int i = 0; i < calls->len; i++)
+		if (((struct acg_call *)calls->pdata[i])->frozen_since)
+			return;
+	if (!agent->pressure_outside && calls->len < 2)
+		return;
+	for (unsigned int i = 0; i < calls->len; i++) {
+		struct acg_call *call = calls->pdata[i];
+
+		if (call->thawed && now.mono - call->thawed < (int64_t)ladder->freeze_max)
+			continue; /* its turn to run */
+		if (freeze_left(ladder, call, now) < (int64_t)ladder->freeze_max)
+			continue;
+		acg_ladder_freeze(call, now, actions);
+		acg_do_feedback(actions, call, ACG_CAUSE_FROZEN, NULL, false);
+		return;
+	}
+}
+
+void acg_ladder_kill(struct acg_call *call, enum acg_cause cause, GArray *actions)
+{
+	struct acg_action *action;
+
+	call->node.agent->counters.killed++;
+	acg_do_feedback(actions, call, cause, NULL, true);
+	if (call->keep)
+		for (unsigned int i = 0; i < call->moved->len; i++) {
+			const struct acg_moved *moved =
+				&g_array_index(call->moved, struct acg_moved, i);
+
+			action = acg_do(actions, ACG_DO_MOVE, &call->node.agent->self);
+			action->pid = moved->pid;
+			action->oom_score_adj = moved->oom_score_adj;
+		}
+	acg_do_event(actions, &call->node, "kill", cause, call->feedback);
+	action = acg_do(actions, ACG_DO_SIGNAL, &call->node);
+	action->signo = SIGKILL;
+	call->signal = SIGKILL;
+}
+
+void acg_ladder_release(struct acg_call *call, GArray *actions)
+{
+	if (!call->throttled_since)
+		return;
+	call->throttled_since = 0;
+	if (call->state == ACG_CALL_THROTTLED)
+		call->state = ACG_CALL_RUNNING;
+	acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
+		       call->lowered[ACG_CONTROL_MEMORY_HIGH]);
+	acg_do_event(actions, &call->node, "released", ACG_CAUSE_NONE, NULL);
+}
+
+static void relieve(struct acg_engine *engine, struct acg_agent *agent, GPtrArray *calls,
+		    struct acg_time now, GArray *actions)
+{
+	agent->pressure_since = 0;
+	engine->n_pressed--;
+	for (unsigned int i = 0; i < calls->len; i++) {
+		struct acg_call *call = calls->pdata[i];
+
+		if (call->frozen_since && !call->operator_frozen)
+			acg_ladder_thaw(call, now, actions);
+		acg_ladder_release(call, actions);
+	}
+	acg_do_control(actions, &agent->self, ACG_CONTROL_MEMORY_HIGH, ACG_MAX);
+	if (!acg_ladder_budget_short(engine, agent))
+		acg_do_control(actions, &agent->node, ACG_CONTROL_MEMORY_HIGH,
+			       acg_grant_tripwire(engine, agent));
+	acg_do_event(actions, &agent->node, "relieved", ACG_CAUSE_NONE, NULL);
+}
+
+/* A call that is throttled and does not move: kill it rather than let it spin in reclaim for ever. */
+static bool kill_stalled(const struct acg_ladder *ladder, GPtrArray *calls, struct acg_time now,
+			 GArray *actions)
+{
+	for (unsigned int i = 0; i < calls->len; i++) {
+		struct acg_call *call = calls->pdata[i];
+
+		if (call->signal || call->frozen_since || !call->throttled_since)
+			continue;
+		if (now.mono - call->grown < (int64_t)ladder->stall_max)
+			continue;
+		acg_ladder_kill(call, ACG_CAUSE_STALLED, actions);
+		return true;
+	}
+	return false;
+}
+
+static bool kill_next(GPtrArray *calls, GArray *actions)
+{
+	for (unsigned int i = 0; i < calls->len; i++) {
+		struct acg_call *call = calls->pdata[i];
+
+		if (call->signal)
+			continue;
+		acg_ladder_kill(call, ACG_CAUSE_PRESSURE, actions);
+		return true;
+	}
+	return false;
+}
+
+void acg_ladder_step(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+		     GArray *actions)
+{
+	const struct acg_ladder *ladder = &engine->policy->ladder;
+	g_autoptr(GPtrArray) calls = victims(engine, agent);
+	int64_t pressed = now.mono - agent->pressure_since;
+
+	for (unsigned int i = 0; i < calls->len; i++)
+		if (acg_ladder_thaw_due(engine, calls->pdata[i], now))
+			acg_ladder_thaw(calls->pdata[i], now, actions);
+	if (now.mono - agent->pressure_last >= (int64_t)ladder->calm) {
+		relieve(engine, agent, calls, now, actions);
+		return;
+	}
+	if (ladder->kill &&
+	    (kill_stalled(ladder, calls, now, actions) ||
+	     (pressed >= (int64_t)ladder->kill_after && kill_next(calls, actions)))) {
+		agent->pressure_since = now.mono;
+		return;
+	}
+	if (pressed >= (int64_t)ladder->throttle_max)
+		freeze_next(engine, agent, calls, now, actions);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ladder: what is done to calls while memory is short, step by step, each with its own time limit and a way back.
+ * Pure; a part of the engine (policy/engine.c). ladder.c opens with the rules.
+ */
+#ifndef AGENTCG_POLICY_LADDER_H
+#define AGENTCG_POLICY_LADDER_H
+
+#include "policy/engine.h"
+
+/* A sign that memory holds the agent back: `outside` when its own budget is not what is short. */
+void acg_ladder_sign(struct acg_engine *engine, struct acg_agent *agent, bool outside,
+		     struct acg_time now, GArray *actions);
+
+/* Next steps, thaws and the way back of an agent under pressure. */
+void acg_ladder_step(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+		     GArray *actions);
+
+/* Freezing and thawing with their clocks; the state follows. */
+void acg_ladder_freeze(struct acg_call *call, struct acg_time now, GArray *actions);
+void acg_ladder_thaw(struct acg_call *call, struct acg_time now, GArray *actions);
+
+/* Kills the call whole, after saying why. */
+void acg_ladder_kill(struct acg_call *call, enum acg_cause cause, GArray *actions);
+
+/* True if what the agent holds is above its budget's high mark. */
+bool acg_ladder_budget_short(const struct acg_engine *engine, const struct acg_agent *agent);
+
+/* Takes back what was done to a call: memory.high, throttled. */
+void acg_ladder_release(struct acg_call *call, GArray *actions);
+
+/* A freeze that has lasted its time. */
+bool acg_ladder_thaw_due(const struct acg_engine *engine, const struct acg_call *call,
+			 struct acg_time now);
+
+#define ACG_LADDER_TICK                                                                            \
+	(250 * 1000) /* usec between looks at agents under pressure; none otherwise */
+
+#endif
