@@ -10,28 +10,14 @@
 
 /* A node's place in the kernel. Made by the enforcer whose `make` comes first (cgroup or fake), in node->group. */
 struct acg_group {
-	uint64_t id;   /* cgroup id; unique for ever */
-	int dirfd;     /* the cgroup directory, O_PATH-less so that *at() calls and reads work; -1: none (fake) */
-	char *name;    /* its directory name */
+	uint64_t id; /* cgroup id; unique for ever */
+	int dirfd; /* the cgroup directory, O_PATH-less so that *at() calls and reads work; -1: none (fake) */
+	char *name; /* its directory name */
 };
-
-/* The kernel's files that the engine sets. The first five are those an agent may lower for its calls. */
-enum acg_control {
-	ACG_CONTROL_MEMORY_HIGH,
-	ACG_CONTROL_MEMORY_MAX,
-	ACG_CONTROL_SWAP_MAX,
-	ACG_CONTROL_PIDS_MAX,
-	ACG_CONTROL_CPU_MAX, /* usec in each ACG_CPU_PERIOD */
-	ACG_CONTROL_MEMORY_LOW,
-	ACG_CONTROL_OOM_GROUP,
-	ACG_CONTROL_CPU_WEIGHT,
-	ACG_N_CONTROLS,
-};
-#define ACG_N_LOWERABLE 5
 
 /* One line of `status`. Strings are owned by the struct. */
 struct acg_mechanism {
-	const char *name; /* memcg_bpf_ops, sched_ext, monitor, cgroup, procfs */
+	const char *name;  /* memcg_bpf_ops, sched_ext, monitor, cgroup, procfs */
 	const char *state; /* on, off, degraded */
 	char *reason;
 };
@@ -43,21 +29,30 @@ struct acg_enforcer_ops {
 
 	/* Makes the group below its parent's (a call's and a self's: the agent's; an agent's: the enclosing agent's or the
 	 * root). Sets node->group; the caller registers group->id. EEXIST, ENOSPC, ... of the kernel pass through. */
-	int (*make)(struct acg_enforcer *enforcer, struct acg_node *node, const char *name, GError **error);
+	int (*make)(struct acg_enforcer *enforcer, struct acg_node *node, const char *name,
+		    GError **error);
+	/* The same for a group that exists already (after a restart). */
+	int (*attach)(struct acg_enforcer *enforcer, struct acg_node *node, const char *name,
+		      GError **error);
 	/* Removes it and frees node->group; EBUSY: it has processes (group kept). */
 	int (*remove)(struct acg_enforcer *enforcer, struct acg_node *node, GError **error);
 	/* Sets a limit; a control that this kernel does not have: 0. May return before the kernel has reclaimed. */
-	int (*set)(struct acg_enforcer *enforcer, struct acg_node *node, enum acg_control control, uint64_t value,
-		   GError **error);
+	int (*set)(struct acg_enforcer *enforcer, struct acg_node *node, enum acg_control control,
+		   uint64_t value, GError **error);
 	/* Moves a process (all its threads). ESRCH: it is gone. *ret_oom_score_adj (may be NULL) is what it had; it gets
 	 * oom_score_adj, unless that is ACG_OOM_KEEP. */
-	int (*move)(struct acg_enforcer *enforcer, struct acg_node *to, pid_t pid, int oom_score_adj,
-		    int *ret_oom_score_adj, GError **error);
-	int (*freeze)(struct acg_enforcer *enforcer, struct acg_node *node, bool frozen, GError **error);
+	int (*move)(struct acg_enforcer *enforcer, struct acg_node *to, pid_t pid,
+		    int oom_score_adj, int *ret_oom_score_adj, GError **error);
+	int (*freeze)(struct acg_enforcer *enforcer, struct acg_node *node, bool frozen,
+		      GError **error);
 	/* Sends signo to every process in it; SIGKILL goes by cgroup.kill where there is one. */
-	int (*signal)(struct acg_enforcer *enforcer, struct acg_node *node, int signo, GError **error);
+	int (*signal)(struct acg_enforcer *enforcer, struct acg_node *node, int signo,
+		      GError **error);
+	/* True while there is a process in it or below. */
+	bool (*populated)(struct acg_enforcer *enforcer, struct acg_node *node);
 	/* Fills what it knows of *usage, leaves the rest. */
-	int (*measure)(struct acg_enforcer *enforcer, struct acg_node *node, struct acg_usage *usage, GError **error);
+	int (*measure)(struct acg_enforcer *enforcer, struct acg_node *node,
+		       struct acg_usage *usage, GError **error);
 	/* Tells the kernel side what changed about the node (BPF map). Called after make and whenever a field changes. */
 	int (*update)(struct acg_enforcer *enforcer, struct acg_node *node, GError **error);
 	/* Appends its struct acg_mechanism lines. */
@@ -70,16 +65,24 @@ struct acg_enforcer {
 	const struct acg_enforcer_ops *ops;
 };
 
-#define ACG_OOM_KEEP  (-2000) /* leave oom_score_adj as it is */
-#define ACG_OOM_CALL  1000    /* of processes in calls: an OOM takes a call, never the agent */
+#define ACG_OOM_KEEP (-2000) /* leave oom_score_adj as it is */
+#define ACG_OOM_CALL 1000    /* of processes in calls: an OOM takes a call, never the agent */
 
 /*
  * Each returns a new enforcer, to be freed by ops->free, or NULL with *error set when the host cannot do it at all.
  * cgroup: under `root`, an absolute path inside a cgroup2 mount; makes the last part of it if missing.
  */
 struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error);
+/* Of a cgroup enforcer: its root's directory and path within the cgroup2 mount ("/agentcg"), owned by it; true if it has the controller. */
+int acg_enforcer_cgroup_dirfd(const struct acg_enforcer *enforcer);
+const char *acg_enforcer_cgroup_path(const struct acg_enforcer *enforcer);
+bool acg_enforcer_cgroup_has(const struct acg_enforcer *enforcer, const char *controller);
 /* procfs: memory by process for hosts without a v2 memory controller; SIGSTOP and kill(2) where cgroup.freeze and cgroup.kill are missing. */
 struct acg_enforcer *acg_enforcer_procfs_new(GError **error);
+/* fake: groups are numbers, nothing happens in the kernel; for --dry-run and tests. The next operation named by fail_next ("move")
+ * fails with fail_errno. */
+struct acg_enforcer *acg_enforcer_fake_new(void);
+void acg_enforcer_fake_fail(struct acg_enforcer *fake, const char *fail_next, int fail_errno);
 /* bpf: keeps the map up to date. `bpf` is borrowed. */
 struct acg_bpf;
 struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf);

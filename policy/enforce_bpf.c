@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The bpf enforcer: the map that the programs in the kernel read holds what the registry says of each group alive. */
+#include "bpf/loader.h"
+#include "policy/enforcer.h"
+
+struct bpf_enforcer {
+	struct acg_enforcer enforcer;
+	struct acg_bpf *bpf; /* borrowed */
+};
+
+static struct acg_group_entry entry_of(const struct acg_node *node)
+{
+	const struct acg_agent *agent = node->agent;
+	struct acg_group_entry entry = {
+		.agent = agent->node.id,
+		.parent = agent->parent ? agent->parent->node.id : 0,
+		.memory_grant = agent->budget.memory,
+		.memory_max = node->controls[ACG_CONTROL_MEMORY_MAX],
+		.kind = node->kind,
+		.priority = agent->priority,
+		.cpu_class = ACG_CPU_NORMAL,
+		.cpu_weight = node->controls[ACG_CONTROL_CPU_WEIGHT],
+	};
+
+	if (node->kind == ACG_KIND_SELF) {
+		entry.memory_grant = agent->self_policy.grant;
+		entry.cpu_class = ACG_CPU_LATENCY;
+	} else if (node->kind == ACG_KIND_CALL) {
+		entry.memory_grant = ((const struct acg_call *)node)->grant;
+		entry.cpu_class = ((const struct acg_call *)node)->cpu;
+	}
+	return entry;
+}
+
+static int bpf_update(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
+{
+	struct acg_group_entry entry = entry_of(node);
+
+	return acg_bpf_group_update(((struct bpf_enforcer *)enforcer)->bpf, node->id, &entry,
+				    error);
+}
+
+static int bpf_remove(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
+{
+	(void)error; /* an entry that is not there is what we want */
+	acg_bpf_group_delete(((struct bpf_enforcer *)enforcer)->bpf, node->id, NULL);
+	return 0;
+}
+
+static void bpf_status(struct acg_enforcer *enforcer, GArray *mechanisms)
+{
+	const struct acg_bpf *bpf = ((struct bpf_enforcer *)enforcer)->bpf;
+	struct acg_mechanism row = {"monitor", acg_bpf_complete(bpf) ? "on" : "degraded",
+				    g_strdup(acg_bpf_state(bpf))};
+
+	g_array_append_val(mechanisms, row);
+}
+
+static void bpf_free(struct acg_enforcer *enforcer)
+{
+	g_free(enforcer);
+}
+
+static const struct acg_enforcer_ops bpf_ops = {
+	.name = "bpf",
+	.update = bpf_update,
+	.remove = bpf_remove,
+	.status = bpf_status,
+	.free = bpf_free,
+};
+
+struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf)
+{
+	struct bpf_enforcer *self = g_new0(struct bpf_enforcer, 1);
+
+	self->enforcer.ops = &bpf_ops;
+	self->bpf = bpf;
+	return &self->enforcer;
+}

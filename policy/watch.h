@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who is told when a kernel file of a node changes: one inotify descriptor for all (cgroupfs raises IN_MODIFY where it wakes
+ * poll(2)), and PSI triggers, which need a descriptor each. Runs on the default GMainContext of its thread; nothing polls.
+ */
+#ifndef AGENTCG_POLICY_WATCH_H
+#define AGENTCG_POLICY_WATCH_H
+
+#include "policy/registry.h"
+
+struct acg_watch;
+
+struct acg_watch_callbacks {
+	void (*changed)(void *data, uint64_t id, const char *file); /* file is interned */
+	void (*pressure)(void *data, uint64_t id);
+	void *data;
+};
+
+int acg_watch_new(const struct acg_watch_callbacks *callbacks, struct acg_watch **ret_watch,
+		  GError **error);
+void acg_watch_free(struct acg_watch *watch);
+
+/* Watches a file of the node until acg_watch_remove(). Again for the same file: nothing. ENOENT: no such file. */
+int acg_watch_file(struct acg_watch *watch, const struct acg_node *node, const char *file,
+		   GError **error);
+/* Calls `pressure` when tasks of the node were stalled on memory (`some`) for stall usec within window usec. Once a node. */
+int acg_watch_pressure(struct acg_watch *watch, const struct acg_node *node, uint64_t stall,
+		       uint64_t window, GError **error);
+/* Stops all that is watched for the node. */
+void acg_watch_remove(struct acg_watch *watch, uint64_t id);
+
+#endif
