@@ -27,10 +27,10 @@ struct acg_listener {
 };
 
 struct acg_manager_options {
-	const char *run_dir;              /* /run/agentcg: history lives there */
-	bool dry_run;                     /* decide and report, change nothing in the kernel */
-	GPtrArray *enforcers;             /* struct acg_enforcer, in order; the manager takes them over */
-	struct acg_bpf *bpf;              /* borrowed; NULL: none. Its ring buffer is read */
+	const char *run_dir;  /* /run/agentcg: history lives there */
+	bool dry_run;         /* decide and report, change nothing in the kernel */
+	GPtrArray *enforcers; /* struct acg_enforcer, in order; the manager takes them over */
+	struct acg_bpf *bpf;  /* borrowed; NULL: none. Its ring buffer is read */
 	struct acg_listener listener;
 	/* Structured log line (priority as syslog(3), then fields as g_log_structured would take): refusals, policy changes, ended
 	 * calls. NULL: none. */
@@ -38,8 +38,8 @@ struct acg_manager_options {
 };
 
 /* Takes a reference of policy. Finds agents and calls that are already in the cgroup root and goes on with them. */
-int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy, struct acg_manager **ret_manager,
-		    GError **error);
+int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy,
+		    struct acg_manager **ret_manager, GError **error);
 /* Leaves all cgroups as they are. */
 void acg_manager_free(struct acg_manager *manager);
 
@@ -47,35 +47,42 @@ const struct acg_registry *acg_manager_registry(const struct acg_manager *manage
 struct acg_policy *acg_manager_policy(const struct acg_manager *manager); /* borrowed */
 struct acg_time acg_manager_now(void);
 
-int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent, const char *name, const char *namespace,
-			  const char *user, uid_t uid, struct acg_agent **ret_agent, GError **error);
+int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent, const char *name,
+			  const char *namespace, const char *user, uid_t uid,
+			  struct acg_agent **ret_agent, GError **error);
 int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agent, GError **error);
-int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *agent, enum acg_priority priority,
-			       GError **error);
+int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *agent,
+			       enum acg_priority priority, GError **error);
 
 /* On failure nothing is left: the cgroup is gone again and the process is where it was. */
-int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent, const struct acg_begin *begin,
-		      struct acg_call **ret_call, GError **error);
+int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
+		      const struct acg_begin *begin, struct acg_call **ret_call, GError **error);
 /* exit -1: not said. writer 0: the writer is not inside the call, else it goes back to self. */
-int acg_manager_end(struct acg_manager *manager, struct acg_call *call, int exit, pid_t writer, GError **error);
-int acg_manager_hint(struct acg_manager *manager, struct acg_call *call, const struct acg_hint *hint, GError **error);
+int acg_manager_end(struct acg_manager *manager, struct acg_call *call, int exit, pid_t writer,
+		    GError **error);
+int acg_manager_hint(struct acg_manager *manager, struct acg_call *call,
+		     const struct acg_hint *hint, GError **error);
 /* rmdir of calls/ID: EBUSY with processes; a running one without ends, an ended one is forgotten. */
 int acg_manager_call_remove(struct acg_manager *manager, struct acg_call *call, GError **error);
+/* Forgets the agent's ended calls that are too old: before calls/ is listed or looked up. */
+void acg_manager_expire(struct acg_manager *manager, struct acg_agent *agent);
 /* cgroup.procs: pid into a call, or into self (of an agent or a self node). */
 int acg_manager_move(struct acg_manager *manager, struct acg_node *to, pid_t pid, GError **error);
 /*
  * A write of `text` to one of the kernel's files of the node. From the agent itself (operator false) only those of design section 1, only
  * downwards: EPERM with words. The kernel's own errno passes through.
  */
-int acg_manager_write(struct acg_manager *manager, struct acg_node *node, const char *file, const char *text,
-		      bool operator, GError **error);
+int acg_manager_write(struct acg_manager *manager, struct acg_node *node, const char *file,
+		      const char *text, bool operator, GError ** error);
 /* The file of this node is polled by somebody: tell the listener when it changes, until the node goes. */
-int acg_manager_watch(struct acg_manager *manager, struct acg_node *node, const char *file, GError **error);
+int acg_manager_watch(struct acg_manager *manager, struct acg_node *node, const char *file,
+		      GError **error);
 /* Reads what the kernel counts for the node (call, agent and its self) into its usage. */
 void acg_manager_measure(struct acg_manager *manager, struct acg_node *node);
 
 /* A marker or write was refused: counted, in events, in call.error if it was a marker. */
-void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, bool marker, const GError *why);
+void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, bool marker,
+			 const GError *why);
 
 /* Swaps the policy, applies it to what runs. Takes a reference. */
 void acg_manager_set_policy(struct acg_manager *manager, struct acg_policy *policy);
@@ -86,10 +93,15 @@ const char *acg_manager_policy_error(const struct acg_manager *manager);
 /* The logs behind events and events_pipe. agent NULL: the root's. */
 struct acg_eventlog *acg_manager_eventlog(struct acg_manager *manager, struct acg_agent *agent);
 
+/* struct acg_mechanism of each enforcer; free with g_array_unref. */
+GArray *acg_manager_mechanisms(struct acg_manager *manager);
+
 /* Texts of the tree's files. Appended to out, each line with its newline. */
 void acg_manager_status_text(struct acg_manager *manager, GString *out);
 void acg_manager_metrics_text(struct acg_manager *manager, GString *out);
-int acg_manager_history_text(struct acg_manager *manager, struct acg_agent *agent, GString *out, GError **error);
-void acg_manager_info_text(struct acg_manager *manager, struct acg_node *node, GString *out); /* measures first */
+int acg_manager_history_text(struct acg_manager *manager, struct acg_agent *agent, GString *out,
+			     GError **error);
+void acg_manager_info_text(struct acg_manager *manager, struct acg_node *node,
+			   GString *out); /* measures first */
 
 #endif

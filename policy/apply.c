@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine's actions, carried out by the enforcers in turn, and undone when one fails. */
+#include <signal.h>
+#include <syslog.h>
+
+#include "policy/feedback.h"
+#include "policy/manager_private.h"
+#include "policy/record.h"
+
+GArray *acg_actions_new(void)
+{
+	return g_array_new(FALSE, FALSE, sizeof(struct acg_action));
+}
+
+#define EACH_ENFORCER(manager, enforcer)                                                           \
+	for (unsigned int i_ = 0;                                                                  \
+	     i_ < (manager)->enforcers->len && ((enforcer) = (manager)->enforcers->pdata[i_]);     \
+	     i_++)
+
+static int do_make(struct acg_manager *manager, const struct acg_action *action, bool attach,
+		   GError **error)
+{
+	struct acg_node *node = action->node;
+	struct acg_enforcer *enforcer;
+	int ret = 0;
+
+	EACH_ENFORCER(manager, enforcer)
+	{
+		int (*make)(struct acg_enforcer *, struct acg_node *, const char *, GError **) =
+			attach ? enforcer->ops->attach : enforcer->ops->make;
+
+		if (make)
+			ret = make(enforcer, node, action->name, error);
+		if (ret)
+			return ret;
+	}
+	acg_registry_set_id(manager->engine->registry, node, node->group->id);
+	acg_manager_watch_new(manager, node);
+	return 0;
+}
+
+static int do_remove(struct acg_manager *manager, const struct acg_action *action,
+		     struct acg_time now, GError **error)
+{
+	struct acg_node *node = action->node;
+	struct acg_enforcer *enforcer;
+	struct acg_call *call = acg_node_call(node);
+
+	if (!node->group)
+		return 0;
+	EACH_ENFORCER(manager, enforcer)
+	{
+		int ret = enforcer->ops->remove ? enforcer->ops->remove(enforcer, node, error) : 0;
+
+		if (ret)
+			return ret;
+	}
+	acg_watch_remove(manager->watch, node->id);
+	if (call)
+		acg_engine_call_removed(manager->engine, call, now);
+	return 0;
+}
+
+static int do_set(struct acg_manager *manager, const struct acg_action *action, GError **error)
+{
+	struct acg_enforcer *enforcer;
+
+	EACH_ENFORCER(manager, enforcer)
+	{
+		int ret = enforcer->ops->set
+				  ? enforcer->ops->set(enforcer, action->node, action->control,
+						       action->value, error)
+				  : 0;
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int do_move(struct acg_manager *manager, const struct acg_action *action, GError **error)
+{
+	struct acg_enforcer *enforcer;
+	int old = 0;
+
+	EACH_ENFORCER(manager, enforcer)
+	{
+		int ret = enforcer->ops->move
+				  ? enforcer->ops->move(enforcer, action->node, action->pid,
+							action->oom_score_adj, &old, error)
+				  : 0;
+
+		if (ret)
+			return ret;
+	}
+	acg_engine_moved(manager->engine, action->node, action->pid, old);
+	return 0;
+}
+
+static int do_freeze(struct acg_manager *manager, struct acg_node *node, bool frozen,
+		     GError **error)
+{
+	struct acg_enforcer *enforcer;
+
+	EACH_ENFORCER(manager, enforcer)
+	{
+		int ret = enforcer->ops->freeze
+				  ? enforcer->ops->freeze(enforcer, node, frozen, error)
+				  : 0;
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int do_signal(struct acg_manager *manager, const struct acg_action *action, GError **error)
+{
+	struct acg_enforcer *enforcer;
+
+	EACH_ENFORCER(manager, enforcer)
+	{
+		int ret = enforcer->ops->signal ? enforcer->ops->signal(enforcer, action->node,
+									action->signo, error)
+						: 0;
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int do_update(struct acg_manager *manager, struct acg_node *node, GError **error)
+{
+	struct acg_enforcer *enforcer;
+
+	EACH_ENFORCER(manager, enforcer)
+	{
+		int ret = enforcer->ops->update ? enforcer->ops->update(enforcer, node, error) : 0;
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void do_record(struct acg_manager *manager, struct acg_call *call, struct acg_time now)
+{
+	g_autofree char *line = acg_record_call(call, now);
+	g_autofree char *path = acg_agent_path(call->node.agent);
+	g_autoptr(GError) error = NULL;
+
+	if (call->recorded)
+		return; /* its cgroup could not be removed the first time */
+	call->recorded = true;
+	if (manager->history && acg_history_append(manager->history, path, line,
+						   manager->policy->history_max, &error) < 0)
+		manager->log(LOG_ERR, error->message, path, call->id);
+	manager->log(LOG_INFO, line, path, call->id);
+}
+
+void acg_manager_event(struct acg_manager *manager, struct acg_node *node, const char *event,
+		       const char *cause, const char *text, struct acg_time now)
+{
+	struct acg_agent *agent = node ? node->agent : NULL;
+	const struct acg_call *call = node ? acg_node_call(node) : NULL;
+	g_autofree char *path = agent ? acg_agent_path(agent) : NULL;
+	g_autofree char *json = acg_record_event(++manager->event_seq, now, event, path,
+						 call ? call->id : NULL, cause, text);
+	char *line = g_ref_string_new(json);
+
+	acg_eventlog_append(&manager->events, line);
+	manager->listener.event(manager->listener.data, NULL);
+	for (; agent; agent = agent->parent) {
+		acg_eventlog_append(acg_manager_eventlog(manager, agent), line);
+		manager->listener.event(manager->listener.data, agent);
+	}
+	g_ref_string_release(line);
+}
+
+static int do_action(struct acg_manager *manager, const struct acg_action *action,
+		     struct acg_time now, GError **error)
+{
+	switch (action->type) {
+	case ACG_DO_MAKE:
+	case ACG_DO_ATTACH:
+		return do_make(manager, action, action->type == ACG_DO_ATTACH, error);
+	case ACG_DO_REMOVE:
+		return do_remove(manager, action, now, error);
+	case ACG_DO_SET:
+		return do_set(manager, action, error);
+	case ACG_DO_MOVE:
+		return do_move(manager, action, error);
+	case ACG_DO_FREEZE:
+	case ACG_DO_THAW:
+		return do_freeze(manager, action->node, action->type == ACG_DO_FREEZE, error);
+	case ACG_DO_SIGNAL:
+		return do_signal(manager, action, error);
+	case ACG_DO_UPDATE:
+		return do_update(manager, action->node, error);
+	case ACG_DO_RECORD:
+		do_record(manager, acg_node_call(action->node), now);
+		return 0;
+	case ACG_DO_EVENT:
+		acg_manager_event(manager, action->node, action->name,
+				  action->cause ? acg_cause_name(action->cause) : NULL,
+				  action->text, now);
+		return 0;
+	}
+	return 0;
+}
+
+/* Only what a half-made thing consists of has to be undone: groups. What was moved or set in them goes with them. */
+static void undo(struct acg_manager *manager, const struct acg_action *action)
+{
+	struct acg_enforcer *enforcer;
+
+	if (action->type != ACG_DO_MAKE || !action->node->group)
+		return;
+	acg_watch_remove(manager->watch, action->node->id);
+	for (unsigned int i = manager->enforcers->len; i-- > 0;) {
+		enforcer = manager->enforcers->pdata[i];
+		if (enforcer->ops->remove)
+			enforcer->ops->remove(enforcer, action->node, NULL);
+	}
+}
+
+int acg_manager_apply(struct acg_manager *manager, GArray *actions, struct acg_time now,
+		      GError **error)
+{
+	for (unsigned int i = 0; i < actions->len; i++) {
+		const struct acg_action *action = &g_array_index(actions, struct acg_action, i);
+		int ret = do_action(manager, action, now, error);
+
+		if (!ret)
+			continue;
+		undo(manager, action);
+		while (i-- > 0)
+			undo(manager, &g_array_index(actions, struct acg_action, i));
+		return ret;
+	}
+	return 0;
+}
+
+void acg_manager_apply_all(struct acg_manager *manager, GArray *actions, struct acg_time now)
+{
+	for (unsigned int i = 0; i < actions->len; i++) {
+		const struct acg_action *action = &g_array_index(actions, struct acg_action, i);
+		g_autoptr(GError) error = NULL;
+
+		/* A process or group that is gone by now is what happens when things end: no fault. */
+		if (do_action(manager, action, now, &error) == 0 || error->code == ESRCH ||
+		    error->code == ENOENT || error->code == ENODEV)
+			continue;
+		manager->unapplied++;
+		manager->log(LOG_WARNING, error->message, action->node->agent->name, NULL);
+	}
+}

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The manager's operations: decide (engine), do (apply.c), say how it went. */
+#include <glib-unix.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "bpf/loader.h"
+#include "policy/cgroupfs.h"
+#include "policy/manager_private.h"
+
+#define EVENTS_KEPT       1000
+#define ROOT_EVENTS_BYTES (1024 * 1024)
+#define AGENT_EVENTS_BYTES                                                                         \
+	(64 * 1024) /* an agent cannot make the daemon hold more than this of its doings */
+
+struct acg_time acg_manager_now(void)
+{
+	struct timespec real;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	return (struct acg_time){g_get_monotonic_time(),
+				 real.tv_sec * G_USEC_PER_SEC + real.tv_nsec / 1000};
+}
+
+static void eventlog_free(void *log)
+{
+	acg_eventlog_clear(log);
+	g_free(log);
+}
+
+static void ignore_event(void *data, struct acg_agent *agent)
+{
+	(void)data;
+	(void)agent;
+}
+
+static void ignore_file(void *data, struct acg_node *node, const char *file)
+{
+	(void)data;
+	(void)node;
+	(void)file;
+}
+
+static void ignore_gone(void *data, struct acg_node *node)
+{
+	(void)data;
+	(void)node;
+}
+
+static void ignore_log(int priority, const char *message, const char *agent_path,
+		       const char *call_id)
+{
+	(void)priority;
+	(void)message;
+	(void)agent_path;
+	(void)call_id;
+}
+
+static bool has_memory(const struct acg_manager *manager)
+{
+	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
+		const struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
+
+		if (strcmp(enforcer->ops->name, "cgroup") == 0)
+			return acg_enforcer_cgroup_has(enforcer, "memory");
+	}
+	return true; /* fake */
+}
+
+static void set_policy(struct acg_manager *manager, struct acg_policy *policy)
+{
+	acg_policy_ref(policy);
+	if (manager->policy)
+		acg_policy_unref(manager->policy);
+	manager->policy = policy;
+	manager->sampled = policy->ladder.enabled && !has_memory(manager);
+}
+
+int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy,
+		    struct acg_manager **ret_manager, GError **error)
+{
+	struct acg_manager *manager = g_new0(struct acg_manager, 1);
+	const struct acg_watch_callbacks callbacks = {acg_manager_file_changed, acg_manager_psi,
+						      manager};
+	struct acg_time now = acg_manager_now();
+	int ret = acg_watch_new(&callbacks, &manager->watch, error);
+
+	if (!ret && !options->dry_run)
+		ret = acg_history_open(options->run_dir, &manager->history, error);
+	if (ret) {
+		acg_watch_free(manager->watch);
+		g_free(manager);
+		return ret;
+	}
+	manager->enforcers = options->enforcers;
+	manager->bpf = options->bpf;
+	manager->dry_run = options->dry_run;
+	manager->listener = options->listener;
+	if (!manager->listener.event)
+		manager->listener.event = ignore_event;
+	if (!manager->listener.file)
+		manager->listener.file = ignore_file;
+	if (!manager->listener.gone)
+		manager->listener.gone = ignore_gone;
+	manager->log = options->log ? options->log : ignore_log;
+	set_policy(manager, policy);
+	manager->engine = acg_engine_new(policy);
+	acg_eventlog_init(&manager->events, EVENTS_KEPT, ROOT_EVENTS_BYTES);
+	manager->agent_events =
+		g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, eventlog_free);
+	if (manager->bpf && acg_bpf_ring_fd(manager->bpf) >= 0)
+		manager->ring_source = g_unix_fd_add(acg_bpf_ring_fd(manager->bpf), G_IO_IN,
+						     acg_manager_ring, manager);
+	acg_manager_restore(manager, now);
+	acg_manager_event(manager, NULL, "started", NULL, NULL, now);
+	acg_manager_arm(manager);
+	*ret_manager = manager;
+	return 0;
+}
+
+static void free_enforcer(void *data, void *user_data)
+{
+	struct acg_enforcer *enforcer = data;
+
+	(void)user_data;
+	enforcer->ops->free(enforcer);
+}
+
+void acg_manager_free(struct acg_manager *manager)
+{
+	if (!manager)
+		return;
+	if (manager->timer)
+		g_source_remove(manager->timer);
+	if (manager->ring_source)
+		g_source_remove(manager->ring_source);
+	g_ptr_array_foreach(manager->enforcers, free_enforcer, NULL);
+	g_ptr_array_unref(manager->enforcers);
+	acg_watch_free(manager->watch);
+	acg_history_close(manager->history);
+	acg_engine_free(manager->engine);
+	g_hash_table_unref(manager->agent_events);
+	acg_eventlog_clear(&manager->events);
+	acg_policy_unref(manager->policy);
+	g_free(manager->policy_error);
+	g_free(manager);
+}
+
+const struct acg_registry *acg_manager_registry(const struct acg_manager *manager)
+{
+	return manager->engine->registry;
+}
+
+struct acg_policy *acg_manager_policy(const struct acg_manager *manager)
+{
+	return manager->policy;
+}
+
+struct acg_eventlog *acg_manager_eventlog(struct acg_manager *manager, struct acg_agent *agent)
+{
+	struct acg_eventlog *log;
+
+	if (!agent)
+		return &manager->events;
+	log = g_hash_table_lookup(manager->agent_events, agent);
+	if (log)
+		return log;
+	log = g_new0(struct acg_eventlog, 1);
+	acg_eventlog_init(log, EVENTS_KEPT, AGENT_EVENTS_BYTES);
+	g_hash_table_insert(manager->agent_events, agent, log);
+	return log;
+}
+
+/* --- agents ------------------------------------------------------------------------------------------------- */
+
+int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent, const char *name,
+			  const char *namespace, const char *user, uid_t uid,
+			  struct acg_agent **ret_agent, GError **error)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+	struct acg_agent *agent;
+	int ret = acg_engine_agent_add(manager->engine, parent, name, namespace, user, uid, now,
+				       actions, &agent, error);
+
+	if (ret)
+		return ret;
+	ret = acg_manager_apply(manager, actions, now, error);
+	if (ret) {
+		acg_engine_agent_failed(manager->engine, agent);
+		return ret;
+	}
+	g_array_set_size(actions, 0);
+	acg_engine_agent_made(manager->engine, agent, actions);
+	acg_manager_apply_all(manager, actions, now);
+	*ret_agent = agent;
+	return 0;
+}
+
+static void forget_agent(struct acg_manager *manager, struct acg_agent *agent)
+{
+	g_autofree char *path = acg_agent_path(agent);
+	GHashTableIter iter;
+	void *value;
+
+	if (manager->history)
+		acg_history_remove(manager->history, path);
+	g_hash_table_iter_init(&iter, agent->calls);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		manager->listener.gone(manager->listener.data, value);
+	manager->listener.gone(manager->listener.data, &agent->self);
+	manager->listener.gone(manager->listener.data, &agent->node);
+	g_hash_table_remove(manager->agent_events, agent);
+	acg_engine_agent_removed(manager->engine, agent);
+}
+
+static void finish_vacant(struct acg_manager *manager, struct acg_agent *agent, struct acg_time now)
+{
+	g_autoptr(GList) calls = g_hash_table_get_values(agent->calls);
+
+	for (GList *at = calls; at; at = at->next) {
+		struct acg_call *call = at->data;
+
+		if (call->vacant_since && call->state != ACG_CALL_ENDED)
+			acg_manager_vacated(manager, call, false, now);
+	}
+}
+
+int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agent, GError **error)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+	int ret;
+
+	finish_vacant(manager, agent, now);
+	if (acg_manager_read_usage(manager, &agent->node).populated)
+		return acg_fail(error, EBUSY, "agent %s has processes", agent->name);
+	ret = acg_engine_agent_remove(manager->engine, agent, actions, error);
+	if (!ret)
+		ret = acg_manager_apply(manager, actions, now, error);
+	if (ret)
+		return ret;
+	forget_agent(manager, agent);
+	acg_manager_arm(manager);
+	return 0;
+}
+
+int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *agent,
+			       enum acg_priority priority, GError **error)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	acg_engine_agent_priority(manager->engine, agent, priority, actions);
+	return acg_manager_apply(manager, actions, acg_manager_now(), error);
+}
+
+/* --- calls -------------------------------------------------------------------------------------------------- */
+
+int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
+		      const struct acg_begin *begin, struct acg_call **ret_call, GError **error)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+	struct acg_call *call = begin->id ? acg_agent_call(agent, begin->id) : NULL;
+	int ret;
+
+	if ((call && call->vacant_since) || agent->n_alive >= agent->budget.calls)
+		finish_vacant(manager, agent, now);
+	ret = acg_engine_begin(manager->engine, agent, begin, now, actions, &call, error);
+	if (ret)
+		return ret;
+	ret = acg_manager_apply(manager, actions, now, error);
+	if (ret) {
+		acg_engine_begin_failed(manager->engine, call);
+		return ret;
+	}
+	g_array_set_size(actions, 0);
+	acg_engine_begun(manager->engine, call, actions);
+	acg_manager_apply_all(manager, actions, now);
+	acg_manager_arm(manager);
+	*ret_call = call;
+	return 0;
+}
+
+int acg_manager_end(struct acg_manager *manager, struct acg_call *call, int exit, pid_t writer,
+		    GError **error)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+	int ret = acg_engine_end(manager->engine, call, exit, writer, actions, error);
+
+	if (ret || call->state == ACG_CALL_ENDED)
+		return ret;
+	ret = acg_manager_apply(manager, actions, now, error);
+	if (ret)
+		return ret;
+	acg_manager_vacated(manager, call, false, now);
+	acg_manager_arm(manager);
+	return 0;
+}
+
+int acg_manager_hint(struct acg_manager *manager, struct acg_call *call,
+		     const struct acg_hint *hint, GError **error)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+	int ret;
+
+	acg_engine_hint(manager->engine, call, hint, now, actions);
+	ret = acg_manager_apply(manager, actions, now, error);
+	acg_manager_arm(manager);
+	return ret;
+}
+
+int acg_manager_call_remove(struct acg_manager *manager, struct acg_call *call, GError **error)
+{
+	struct acg_time now = acg_manager_now();
+
+	if (call->state != ACG_CALL_ENDED) {
+		if (acg_manager_read_usage(manager, &call->node).populated)
+			return acg_fail(
+				error, EBUSY,
+				"call %s has processes: end it, or write 1 to its cgroup.kill",
+				call->id);
+		acg_manager_vacated(manager, call, false, now);
+	}
+	if (call->state != ACG_CALL_ENDED)
+		return acg_fail(error, EBUSY, "call %s could not be removed", call->id);
+	manager->listener.gone(manager->listener.data, &call->node);
+	acg_engine_forget(manager->engine, call);
+	acg_manager_arm(manager);
+	return 0;
+}
+
+void acg_manager_expire(struct acg_manager *manager, struct acg_agent *agent)
+{
+	acg_engine_expire(manager->engine, agent, acg_manager_now());
+}
+
+/* What a process had before it was moved into a call of this agent; ACG_OOM_KEEP: it was not. */
+static int oom_score_adj_before(const struct acg_agent *agent, pid_t pid)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agent->calls);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct acg_call *call = value;
+
+		for (unsigned int i = 0; call->state != ACG_CALL_ENDED && i < call->moved->len; i++)
+			if (g_array_index(call->moved, struct acg_moved, i).pid == pid)
+				return g_array_index(call->moved, struct acg_moved, i)
+					.oom_score_adj;
+	}
+	return ACG_OOM_KEEP;
+}
+
+int acg_manager_move(struct acg_manager *manager, struct acg_node *to, pid_t pid, GError **error)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_action action = {
+		.type = ACG_DO_MOVE, .node = to, .pid = pid, .oom_score_adj = ACG_OOM_CALL};
+
+	if (to->kind == ACG_KIND_AGENT)
+		action.node = &to->agent->self;
+	if (action.node->kind == ACG_KIND_SELF)
+		action.oom_score_adj = oom_score_adj_before(to->agent, pid);
+	if (!action.node->group)
+		return acg_fail(error, ENODEV, "the call has ended");
+	g_array_append_val(actions, action);
+	return acg_manager_apply(manager, actions, acg_manager_now(), error);
+}
+
+int acg_manager_watch(struct acg_manager *manager, struct acg_node *node, const char *file,
+		      GError **error)
+{
+	if (!node->group || node->group->dirfd < 0)
+		return acg_fail(error, ENODEV, "the call has ended");
+	return acg_watch_file(manager->watch, node, file, error);
+}
+
+/* --- refusals and policy ------------------------------------------------------------------------------------ */
+
+void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, bool marker,
+			 const GError *why)
+{
+	struct acg_time now = acg_manager_now();
+	g_autofree char *path = agent ? acg_agent_path(agent) : NULL;
+
+	if (agent && marker) {
+		agent->counters.refused++;
+		g_free(agent->call_error);
+		agent->call_error = g_strdup(why->message);
+	} else if (agent) {
+		agent->counters.denied++;
+	}
+	acg_manager_event(manager, agent ? &agent->node : NULL, marker ? "refused" : "denied", NULL,
+			  why->message, now);
+	manager->log(LOG_NOTICE, why->message, path, NULL);
+}
+
+void acg_manager_set_policy(struct acg_manager *manager, struct acg_policy *policy)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+	GHashTableIter iter;
+	void *value;
+
+	set_policy(manager, policy);
+	g_clear_pointer(&manager->policy_error, g_free);
+	acg_engine_set_policy(manager->engine, policy, now, actions);
+	acg_manager_apply_all(manager, actions, now);
+	g_hash_table_iter_init(&iter, manager->engine->registry->nodes);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		if (((struct acg_node *)value)->group)
+			acg_manager_watch_new(manager, value);
+	acg_manager_event(manager, NULL, "policy", NULL, NULL, now);
+	manager->log(LOG_NOTICE, "the policy was replaced", NULL, NULL);
+	acg_manager_arm(manager);
+}
+
+void acg_manager_policy_refused(struct acg_manager *manager, const GError *why)
+{
+	g_free(manager->policy_error);
+	manager->policy_error = g_strdup(why->message);
+	acg_manager_event(manager, NULL, "policy_refused", NULL, why->message, acg_manager_now());
+	manager->log(LOG_WARNING, why->message, NULL, NULL);
+}
+
+const char *acg_manager_policy_error(const struct acg_manager *manager)
+{
+	return manager->policy_error;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the manager's files share: manager.c (operations), apply.c (actions), signs.c (what the kernel says), restore.c, texts.c. */
+#ifndef AGENTCG_POLICY_MANAGER_PRIVATE_H
+#define AGENTCG_POLICY_MANAGER_PRIVATE_H
+
+#include "policy/history.h"
+#include "policy/manager.h"
+#include "policy/watch.h"
+
+struct acg_manager {
+	struct acg_engine *engine; /* owns the registry */
+	GPtrArray *enforcers;      /* struct acg_enforcer, in the order in which they are asked */
+	struct acg_bpf *bpf;       /* borrowed; NULL: none */
+	unsigned int ring_source;  /* GSource of its ring buffer; 0: none */
+	struct acg_watch *watch;
+	struct acg_history *history; /* NULL: dry run */
+	bool dry_run;
+	struct acg_listener listener;
+	void (*log)(int priority, const char *message, const char *agent_path, const char *call_id);
+	struct acg_eventlog events; /* the root's log */
+	GHashTable *agent_events;   /* struct acg_agent -> struct acg_eventlog, owned */
+	uint64_t event_seq;         /* of the last line of `events` */
+	struct acg_policy *policy;  /* a reference */
+	char *policy_error;         /* why the last written one was refused; NULL: it was not */
+	unsigned int timer;         /* GSource id; 0: not armed */
+	int64_t timer_at;           /* CLOCK_MONOTONIC usec that it is armed for */
+	int64_t accounted_at;       /* when usage by process was last sampled */
+	bool sampled; /* no memory controller: usage by process has to be sampled while calls are alive */
+	uint64_t
+		unapplied; /* actions that the kernel refused and nobody asked for: seen in `metrics` */
+};
+
+GArray *acg_actions_new(void);
+
+/*
+ * Carries the actions out in order. At the first failure those before it are undone in reverse and the error is returned; the
+ * registry's record of controls is not rolled back (the node is removed, or the next change sets them).
+ */
+int acg_manager_apply(struct acg_manager *manager, GArray *actions, struct acg_time now,
+		      GError **error);
+
+/* The same where there is nobody to tell: each action is tried, failures are counted and logged. */
+void acg_manager_apply_all(struct acg_manager *manager, GArray *actions, struct acg_time now);
+
+/* An event that is not the engine's. node NULL: of the daemon itself. */
+void acg_manager_event(struct acg_manager *manager, struct acg_node *node, const char *event,
+		       const char *cause, const char *text, struct acg_time now);
+
+/* Arms the timer for what the engine wants. After every operation. */
+void acg_manager_arm(struct acg_manager *manager);
+
+/* Callbacks of signs.c. */
+void acg_manager_file_changed(void *data, uint64_t id, const char *file);
+void acg_manager_psi(void *data, uint64_t id);
+gboolean acg_manager_ring(int fd, GIOCondition condition, void *data);
+gboolean acg_manager_timer(void *data);
+
+/* Reads what the enforcers measure into a copy of the node's last usage. */
+struct acg_usage acg_manager_read_usage(struct acg_manager *manager, struct acg_node *node);
+
+/* Measures the call and tells the engine that nobody, or somebody, is left in it. */
+void acg_manager_vacated(struct acg_manager *manager, struct acg_call *call, bool by_itself,
+			 struct acg_time now);
+
+/* What is watched of a node from the moment it exists. */
+void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node);
+
+/* Finds the agents and calls that are in the cgroup root already. */
+void acg_manager_restore(struct acg_manager *manager, struct acg_time now);
+
+#endif

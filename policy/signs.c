@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel says, on its way to the engine: changed event files, PSI triggers, the ring buffer, and time. The node is measured
+ * first, so that the engine decides on figures of now.
+ */
+#include <string.h>
+#include <syslog.h>
+
+#include "bpf/loader.h"
+#include "policy/cgroupfs.h"
+#include "policy/manager_private.h"
+
+struct acg_usage acg_manager_read_usage(struct acg_manager *manager, struct acg_node *node)
+{
+	struct acg_usage usage = node->kind == ACG_KIND_CALL    ? ((struct acg_call *)node)->usage
+				 : node->kind == ACG_KIND_AGENT ? node->agent->usage
+								: node->agent->self_usage;
+
+	for (unsigned int i = 0; i < manager->enforcers->len && node->group; i++) {
+		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
+
+		if (enforcer->ops->measure)
+			enforcer->ops->measure(enforcer, node, &usage, NULL);
+	}
+	return usage;
+}
+
+static void tell_usage(struct acg_manager *manager, struct acg_node *node, struct acg_time now,
+		       GArray *actions)
+{
+	struct acg_usage usage = acg_manager_read_usage(manager, node);
+
+	acg_engine_usage(manager->engine, node, &usage, now, actions);
+}
+
+/* The calls whose figures the ladder compares: those of the agent and below, or all if the pressure may come from others. */
+static void measure_calls(struct acg_manager *manager, GHashTable *agents, struct acg_time now,
+			  GArray *actions)
+{
+	GHashTableIter iter, calls;
+	void *value, *child;
+
+	g_hash_table_iter_init(&iter, agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_agent *agent = value;
+
+		measure_calls(manager, agent->agents, now, actions);
+		if (!agent->n_alive)
+			continue;
+		if (agent->pressure_since || manager->sampled)
+			tell_usage(manager, &agent->node, now, actions);
+		g_hash_table_iter_init(&calls, agent->calls);
+		while (g_hash_table_iter_next(&calls, NULL, &child))
+			if (((struct acg_call *)child)->node.group)
+				tell_usage(manager, child, now, actions);
+	}
+}
+
+void acg_manager_measure(struct acg_manager *manager, struct acg_node *node)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+
+	if (!node->group)
+		return;
+	tell_usage(manager, node, now, actions);
+	acg_manager_apply_all(manager, actions, now);
+	acg_manager_arm(manager);
+}
+
+void acg_manager_vacated(struct acg_manager *manager, struct acg_call *call, bool by_itself,
+			 struct acg_time now)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	call->usage = acg_manager_read_usage(manager, &call->node);
+	if (call->usage.oom_kills ||
+	    call->signal) /* the words will quote what is left to the agent */
+		call->node.agent->usage = acg_manager_read_usage(manager, &call->node.agent->node);
+	acg_engine_vacated(manager->engine, call, call->usage.populated, by_itself, now, actions);
+	acg_manager_apply_all(manager, actions, now);
+}
+
+static void populated_changed(struct acg_manager *manager, struct acg_call *call,
+			      struct acg_time now)
+{
+	struct acg_usage usage = {.populated = true};
+
+	if (call->by_mkdir || !call->inhabited || call->state == ACG_CALL_ENDED ||
+	    call->vacant_since)
+		return;
+	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
+		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
+
+		if (enforcer->ops->populated)
+			usage.populated = enforcer->ops->populated(enforcer, &call->node);
+	}
+	if (!usage.populated)
+		acg_manager_vacated(manager, call, true, now);
+}
+
+/* Somebody set memory.oom.group on an agent: an OOM at its limit would take `self` too. Calls have it, each its own. */
+static void clear_oom_group(struct acg_manager *manager, struct acg_node *node, struct acg_time now)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_action action = {
+		.type = ACG_DO_SET, .node = node, .control = ACG_CONTROL_OOM_GROUP, .value = 0};
+	uint64_t value = 0;
+
+	acg_cgroup_read_u64(node->group->dirfd, "memory.oom.group", &value, NULL);
+	if (!value)
+		return; /* our own write */
+	g_array_append_val(actions, action);
+	acg_manager_apply_all(manager, actions, now);
+	acg_manager_event(manager, node, "oom_group_cleared", NULL,
+			  "an OOM at the agent's limit would have killed it whole", now);
+}
+
+void acg_manager_file_changed(void *data, uint64_t id, const char *file)
+{
+	struct acg_manager *manager = data;
+	struct acg_node *node = acg_registry_node(manager->engine->registry, id);
+	struct acg_time now = acg_manager_now();
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	if (!node || !node->group)
+		return;
+	manager->listener.file(manager->listener.data, node, file);
+	if (node->kind == ACG_KIND_AGENT && strcmp(file, "memory.oom.group") == 0) {
+		clear_oom_group(manager, node, now);
+		return;
+	}
+	if (node->kind == ACG_KIND_CALL && strcmp(file, "cgroup.events") == 0) {
+		populated_changed(manager, acg_node_call(node), now);
+	} else {
+		tell_usage(manager, node, now, actions);
+		if (node->kind == ACG_KIND_AGENT && node->agent->pressure_since)
+			measure_calls(manager, node->agent->agents, now, actions);
+		acg_manager_apply_all(manager, actions, now);
+	}
+	acg_manager_arm(manager);
+}
+
+void acg_manager_psi(void *data, uint64_t id)
+{
+	struct acg_manager *manager = data;
+	struct acg_node *node = acg_registry_node(manager->engine->registry, id);
+	struct acg_time now = acg_manager_now();
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	if (!node || node->kind != ACG_KIND_AGENT || !node->group)
+		return;
+	tell_usage(manager, node, now, actions);
+	measure_calls(manager, manager->engine->registry->agents, now, actions);
+	acg_engine_pressure(manager->engine, node->agent, now, actions);
+	acg_manager_apply_all(manager, actions, now);
+	acg_manager_arm(manager);
+}
+
+static void on_bpf_event(const struct acg_bpf_event *event, void *data)
+{
+	struct acg_manager *manager = data;
+	struct acg_node *node = acg_registry_node(manager->engine->registry, event->cgroup);
+	struct acg_time now = acg_manager_now();
+	g_autoptr(GArray) actions = acg_actions_new();
+	g_autofree char *comm = g_strndup(event->comm, ACG_COMM_LEN);
+	g_autofree char *valid = g_utf8_make_valid(comm, -1);
+
+	if (!node || event->type != ACG_BPF_OOM_KILL)
+		return;
+	acg_engine_oom_victim(manager->engine, node, event->pid, valid, event->anon_rss_kib * 1024,
+			      now, actions);
+	acg_manager_apply_all(manager, actions, now);
+}
+
+gboolean acg_manager_ring(int fd, GIOCondition condition, void *data)
+{
+	struct acg_manager *manager = data;
+
+	(void)fd;
+	(void)condition;
+	acg_bpf_ring_consume(manager->bpf, on_bpf_event, manager, NULL);
+	return G_SOURCE_CONTINUE;
+}
+
+/* --- time --------------------------------------------------------------------------------------------------- */
+
+/* Usage by process, where no controller counts it: looked at this often while a policy limits something and calls are alive. */
+#define SAMPLE_INTERVAL (250 * 1000)
+
+gboolean acg_manager_timer(void *data)
+{
+	struct acg_manager *manager = data;
+	struct acg_time now = acg_manager_now();
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	manager->timer = 0;
+	manager->accounted_at = now.mono;
+	if (manager->engine->n_pressed || manager->sampled)
+		measure_calls(manager, manager->engine->registry->agents, now, actions);
+	acg_engine_tick(manager->engine, now, actions);
+	acg_manager_apply_all(manager, actions, now);
+	acg_manager_arm(manager);
+	return G_SOURCE_REMOVE;
+}
+
+void acg_manager_arm(struct acg_manager *manager)
+{
+	int64_t at = manager->engine->deadline;
+	int64_t now = g_get_monotonic_time();
+
+	if (manager->sampled && manager->engine->registry->n_alive &&
+	    (!at || at > now + SAMPLE_INTERVAL))
+		at = MAX(manager->accounted_at + SAMPLE_INTERVAL, now);
+	if (manager->timer && at == manager->timer_at)
+		return;
+	if (manager->timer)
+		g_source_remove(manager->timer);
+	manager->timer = 0;
+	manager->timer_at = at;
+	if (at)
+		manager->timer = g_timeout_add(at > now ? (at - now + 999) / 1000 : 0,
+					       acg_manager_timer, manager);
+}
+
+void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node)
+{
+	const struct acg_ladder *ladder = &manager->policy->ladder;
+	const struct acg_call *call = acg_node_call(node);
+
+	if (node->group->dirfd < 0) /* fake */
+		return;
+	if (node->kind == ACG_KIND_CALL) {
+		acg_watch_file(manager->watch, node, "cgroup.events", NULL);
+		if (ladder->enabled || call->keep)
+			acg_watch_file(manager->watch, node, "memory.events", NULL);
+		if (manager->policy->limits)
+			acg_watch_file(manager->watch, node, "pids.events", NULL);
+	} else if (node->kind == ACG_KIND_AGENT) {
+		acg_watch_file(manager->watch, node, "memory.oom.group", NULL);
+		if (ladder->enabled) {
+			acg_watch_file(manager->watch, node, "memory.events.local", NULL);
+			acg_watch_pressure(manager->watch, node, ladder->psi_stall,
+					   ladder->psi_window, NULL);
+		}
+	}
+}
