@@ -118,5 +118,8 @@ int BPF_PROG(acg_victim_tracepoint, struct task_struct *task)
 SEC("fentry/mark_oom_victim")
 int BPF_PROG(acg_victim_function, struct task_struct *task)
 {
+	/* memory.oom.group kills the first victim twice; the tracepoint comes only once. */
+	if (BPF_CORE_READ(task, signal, oom_mm))
+		return 0;
 	return report_victim(task);
 }
