@@ -11,18 +11,19 @@
 #include <stdint.h>
 
 struct acg_eventlog {
-	GQueue lines;      /* GRefString, oldest first */
-	uint64_t first;    /* position of the oldest kept */
-	uint64_t next;     /* position that the next one gets */
-	size_t bytes;
+	GQueue lines;   /* GRefString, oldest first */
+	uint64_t first; /* position of the oldest kept */
+	uint64_t next;  /* position that the next one gets */
+	size_t bytes;   /* of the lines kept, each with its newline */
 	unsigned int max_lines;
 	size_t max_bytes;
 };
 
 void acg_eventlog_init(struct acg_eventlog *log, unsigned int max_lines, size_t max_bytes);
+/* Releases the lines; the log is as after init. */
 void acg_eventlog_clear(struct acg_eventlog *log);
 
-/* Takes a reference of line; drops the oldest ones past either bound. */
+/* Takes a reference of its own of line; drops the oldest ones past either bound. */
 void acg_eventlog_append(struct acg_eventlog *log, char *line);
 
 /* Appends all kept lines, each with its newline, to out. */
@@ -30,8 +31,11 @@ void acg_eventlog_dump(const struct acg_eventlog *log, GString *out);
 
 /*
  * For a stream: appends to out the lines from *position on, as many whole ones as fit into max bytes, and moves *position.
- * A reader that was overtaken first gets one line {"event":"lost","lines":N}. Returns the number of lines (0: nothing new).
+ * The first is given even if it alone is longer than max, so that a small buffer never stops a reader: the caller keeps the rest
+ * for its next read. A reader that was overtaken first gets one line {"event":"lost","lines":N}. Returns the number of
+ * lines (0: nothing new). A position beyond the end (of a log that is no more) is taken back to the end.
  */
-unsigned int acg_eventlog_read(const struct acg_eventlog *log, uint64_t *position, size_t max, GString *out);
+unsigned int acg_eventlog_read(const struct acg_eventlog *log, uint64_t *position, size_t max,
+			       GString *out);
 
 #endif

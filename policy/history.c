@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Append-only history files with rotation; see the header. */
+#include "policy/history.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CURRENT  ".jsonl"
+#define OLDER    ".jsonl.1"
+#define STEM_MAX 200 /* bytes of a file name before its suffix; NAME_MAX is 255 */
+
+struct acg_history {
+	int dirfd;
+};
+
+int acg_history_open(const char *run_dir, struct acg_history **ret_history, GError **error)
+{
+	g_autofree char *path = g_build_filename(run_dir, "history", NULL);
+	int dirfd;
+
+	if (g_mkdir_with_parents(path, 0755) < 0)
+		return acg_fail_errno(error, errno, "cannot make %s", path);
+	dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return acg_fail_errno(error, errno, "cannot open %s", path);
+	*ret_history = g_new(struct acg_history, 1);
+	(*ret_history)->dirfd = dirfd;
+	return 0;
+}
+
+void acg_history_close(struct acg_history *history)
+{
+	if (!history)
+		return;
+	close(history->dirfd);
+	g_free(history);
+}
+
+/* The name of an agent's file. A `,` is in no agent's name either, so a cut name is nobody's whole one. */
+static char *file_name(const char *agent, const char *suffix)
+{
+	g_autofree char *stem = g_strdelimit(g_strdup(agent), "/", '+');
+	g_autofree char *digest = NULL;
+
+	if (strlen(stem) <= STEM_MAX)
+		return g_strconcat(stem, suffix, NULL);
+	digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, stem, -1);
+	return g_strdup_printf("%.*s,%.32s%s", STEM_MAX - 33, stem, digest, suffix);
+}
+
+static int open_file(const struct acg_history *history, const char *name, int flags)
+{
+	int fd = openat(history->dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The size without a torn last line: up to and with the last newline. -1 with errno: it cannot be told. */
+static off_t whole_size(int fd, off_t size)
+{
+	char buf[4096];
+
+	while (size > 0) {
+		size_t want = MIN((off_t)sizeof(buf), size);
+		ssize_t n = pread(fd, buf, want, size - want);
+		const char *newline;
+
+		if (n < 0)
+			return -1;
+		if ((size_t)n < want) {
+			errno = EIO; /* it shrinks under our hands */
+			return -1;
+		}
+		newline = memrchr(buf, '\n', want);
+		if (newline)
+			return size - want + (newline - buf) + 1;
+		size -= want;
+	}
+	return 0;
+}
+
+/* Opens the agent's file for appending, without a torn line at its end. */
+static int open_whole(const struct acg_history *history, const char *name, off_t *ret_size,
+		      GError **error)
+{
+	int fd = open_file(history, name, O_RDWR | O_APPEND | O_CREAT);
+	struct stat st;
+	off_t whole;
+	int ret;
+
+	if (fd < 0)
+		return acg_fail_errno(error, -fd, "cannot open the history file %s", name);
+	if (fstat(fd, &st) < 0)
+		goto fail;
+	whole = whole_size(fd, st.st_size);
+	if (whole < 0 || (whole < st.st_size && ftruncate(fd, whole) < 0))
+		goto fail;
+	*ret_size = whole;
+	return fd;
+fail:
+	ret = acg_fail_errno(error, errno, "cannot use the history file %s", name);
+	close(fd);
+	return ret;
+}
+
+/* One write(2): a reader sees the line whole or not at all. */
+static int append_whole(int fd, off_t size, const char *text, size_t len, GError **error)
+{
+	ssize_t n;
+
+	do
+		n = write(fd, text, len);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)len)
+		return 0;
+	if (n < 0)
+		return acg_fail_errno(error, errno, "cannot write a line of history");
+	if (ftruncate(fd, size) < 0)
+		return acg_fail_errno(error, errno, "cannot take back half a line of history");
+	return acg_fail(error, ENOSPC,
+			"no room for a line of history: only %zd of its %zu bytes fit", n, len);
+}
+
+/* Makes the file the older one and begins a new one. */
+static int rotate(const struct acg_history *history, const char *agent, const char *name,
+		  GError **error)
+{
+	g_autofree char *older = file_name(agent, OLDER);
+	off_t size;
+
+	if (renameat(history->dirfd, name, history->dirfd, older) < 0)
+		return acg_fail_errno(error, errno, "cannot rotate the history file %s", name);
+	return open_whole(history, name, &size, error);
+}
+
+int acg_history_append(struct acg_history *history, const char *agent, const char *line,
+		       uint64_t max_bytes, GError **error)
+{
+	g_autofree char *name = file_name(agent, CURRENT);
+	g_autofree char *text = g_strconcat(line, "\n", NULL);
+	size_t len = strlen(text);
+	off_t size;
+	int fd, ret;
+
+	if (max_bytes == 0)
+		return 0;
+	if (len > max_bytes / 2)
+		return acg_fail(error, EFBIG,
+				"a line of %zu bytes is more than half of the %" PRIu64
+				" that history may have: raise its bound",
+				len, max_bytes);
+	fd = open_whole(history, name, &size, error);
+	if (fd < 0)
+		return fd;
+	if ((uint64_t)size + len > max_bytes / 2) {
+		close(fd);
+		fd = rotate(history, agent, name, error);
+		if (fd < 0)
+			return fd;
+		size = 0;
+	}
+	ret = append_whole(fd, size, text, len, error);
+	close(fd);
+	return ret;
+}
+
+static int read_file(const struct acg_history *history, const char *name, GString *out,
+		     GError **error)
+{
+	int fd = open_file(history, name, O_RDONLY);
+	size_t start = out->len;
+	const char *newline;
+	char buf[16384];
+	ssize_t n;
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return acg_fail_errno(error, -fd, "cannot open the history file %s", name);
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		g_string_append_len(out, buf, n);
+	n = n < 0 ? acg_fail_errno(error, errno, "cannot read the history file %s", name) : 0;
+	close(fd);
+	newline = memrchr(out->str + start, '\n', out->len - start);
+	g_string_truncate(out, n < 0 ? start : newline ? (size_t)(newline + 1 - out->str) : start);
+	return n;
+}
+
+int acg_history_read(struct acg_history *history, const char *agent, GString *out, GError **error)
+{
+	g_autofree char *older = file_name(agent, OLDER);
+	g_autofree char *current = file_name(agent, CURRENT);
+	size_t start = out->len;
+	int ret = read_file(history, older, out, error);
+
+	if (!ret)
+		ret = read_file(history, current, out, error);
+	if (ret)
+		g_string_truncate(out, start);
+	return ret;
+}
+
+void acg_history_remove(struct acg_history *history, const char *agent)
+{
+	g_autofree char *older = file_name(agent, OLDER);
+	g_autofree char *current = file_name(agent, CURRENT);
+
+	unlinkat(history->dirfd, older, 0);
+	unlinkat(history->dirfd, current, 0);
+}
