@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Feedback in words; see the header. Each text is: the facts of the cause, an advice that fits the cause and the class of
+ * the command, and then either how to ask for more, or that this will not help.
+ */
+#include "policy/feedback.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define MIB ((uint64_t)1 << 20)
+
+/* What a new try could ask more of. */
+enum more {
+	MORE_NOTHING,
+	MORE_LIMIT, /* memory, beyond the limit that it hit */
+	MORE_GRANT, /* memory, beyond its grant */
+	MORE_PIDS,
+	MORE_TIMEOUT,
+};
+
+enum advice {
+	ADVICE_MEMORY,
+	ADVICE_PIDS,
+	ADVICE_TIME,
+	ADVICE_WAIT,
+	ADVICE_ASK,
+	ADVICE_MARKER,
+	N_ADVICES,
+};
+
+/* By advice and class of the command; the first line of each is for every other class. Without the full stop. */
+static const struct {
+	enum advice advice;
+	const char *class;
+	const char *text;
+} advices[] = {
+	{ADVICE_MEMORY, NULL, "Do less at a time"},
+	{ADVICE_MEMORY, "test", "Run fewer tests"},
+	{ADVICE_MEMORY, "build", "Use fewer jobs (-j1)"},
+	{ADVICE_MEMORY, "install", "Install fewer packages at a time"},
+	{ADVICE_MEMORY, "git", "Fetch less (--depth 1)"},
+	{ADVICE_MEMORY, "files", "Read smaller parts"},
+	{ADVICE_PIDS, NULL, "Start fewer processes at a time"},
+	{ADVICE_PIDS, "test", "Use fewer test workers"},
+	{ADVICE_PIDS, "build", "Use fewer jobs (-j1)"},
+	{ADVICE_TIME, NULL, "Do less at a time"},
+	{ADVICE_TIME, "test", "Run fewer tests"},
+	{ADVICE_WAIT, NULL, "Wait, do not retry; run one heavy command at a time"},
+	{ADVICE_ASK, NULL, "Somebody meant this: ask before you retry"},
+	{ADVICE_MARKER, NULL,
+	 "Begin it in the shell that then runs the command, or use: agentcg run -- COMMAND"},
+};
+
+/* --- facts -------------------------------------------------------------------------------------------------- */
+
+/* " at 1.2G", and its grant, as far as they are known. */
+static void append_use(GString *out, const struct acg_call *call)
+{
+	char size[16];
+
+	if (call->usage.memory_peak)
+		g_string_append_printf(out, " at %s",
+				       acg_size_format(call->usage.memory_peak, size));
+	if (call->grant != ACG_MAX)
+		g_string_append_printf(out, " (its grant: %s)", acg_size_format(call->grant, size));
+}
+
+/* Whose budget bounds this agent: its own, else the nearest enclosing one; NULL: none does. */
+static const struct acg_agent *bounding(const struct acg_agent *agent)
+{
+	while (agent && agent->budget.memory == ACG_MAX)
+		agent = agent->parent;
+	return agent;
+}
+
+static void append_budget(GString *out, const struct acg_call *call)
+{
+	const struct acg_agent *agent = bounding(call->node.agent);
+	char size[16];
+
+	if (agent)
+		g_string_append_printf(out, "%s agent's budget of %s",
+				       agent == call->node.agent ? "this" : "the enclosing",
+				       acg_size_format(agent->budget.memory, size));
+	else
+		g_string_append(out, "the machine's memory");
+}
+
+/* Why memory is short, for what the ladder does. */
+static void append_shortage(GString *out, const struct acg_call *call)
+{
+	const struct acg_agent *agent = call->node.agent;
+
+	while (agent && (!agent->pressure_since || agent->pressure_outside))
+		agent = agent->parent;
+	if (!agent) {
+		g_string_append(out, "an agent of higher priority needs memory");
+		return;
+	}
+	append_budget(out, call);
+	g_string_append(out, " runs short");
+}
+
+static void oom_facts(GString *out, const struct acg_call *call)
+{
+	char size[16];
+
+	if (call->keep)
+		g_string_append(out, "The shell lives on; its command was killed");
+	else
+		g_string_append(out, "Killed");
+	if (call->memory_max == ACG_MAX) {
+		append_use(out, call);
+		g_string_append(out, ": memory ran out");
+	} else {
+		g_string_append_printf(out, " at %s, its limit",
+				       acg_size_format(call->memory_max, size));
+	}
+}
+
+static void oom_agent_facts(GString *out, const struct acg_call *call)
+{
+	g_string_append(out, "Killed");
+	append_use(out, call);
+	g_string_append(out, ": ");
+	append_budget(out, call);
+	g_string_append(out, " was full");
+}
+
+static void pressure_facts(GString *out, const struct acg_call *call)
+{
+	g_string_append(out, "Killed");
+	append_use(out, call);
+	g_string_append(out, ": ");
+	append_shortage(out, call);
+}
+
+static void stalled_facts(GString *out, const struct acg_call *call)
+{
+	g_string_append(out, "Killed");
+	append_use(out, call);
+	g_string_append(out, ": held back for memory, it made no progress");
+}
+
+static void throttled_facts(GString *out, const struct acg_call *call)
+{
+	g_string_append(out, "Slowed down");
+	append_use(out, call);
+	g_string_append(out, ": ");
+	append_shortage(out, call);
+}
+
+static void frozen_facts(GString *out, const struct acg_call *call)
+{
+	g_string_append(out, "Paused");
+	append_use(out, call);
+	g_string_append(out, ": ");
+	append_shortage(out, call);
+	g_string_append(out, ". It goes on by itself");
+}
+
+static void pids_facts(GString *out, const struct acg_call *call)
+{
+	uint64_t limit = call->node.controls[ACG_CONTROL_PIDS_MAX];
+
+	g_string_append(out, "A fork was refused: ");
+	if (limit != ACG_MAX && limit)
+		g_string_append_printf(out, "this call may have %" PRIu64 " processes", limit);
+	else
+		g_string_append(out, "this agent has all the processes that it may have");
+}
+
+static void timeout_facts(GString *out, const struct acg_call *call)
+{
+	uint64_t tenths = call->timeout / (G_USEC_PER_SEC / 10);
+
+	g_string_append_printf(out, "Stopped after %" PRIu64, tenths / 10);
+	if (tenths % 10)
+		g_string_append_printf(out, ".%" PRIu64, tenths % 10);
+	g_string_append(out, " s, its timeout");
+}
+
+static void killed_facts(GString *out, const struct acg_call *call)
+{
+	g_string_append(out, "Killed");
+	append_use(out, call);
+	g_string_append(out, " by a write to cgroup.kill; no limit was reached");
+}
+
+static void empty_facts(GString *out, const struct acg_call *call)
+{
+	(void)call;
+	g_string_append(out, "Nothing was limited: the process that began this call was gone at "
+			     "once, without a child");
+}
+
+/* --- asking for more ---------------------------------------------------------------------------------------- */
+
+/* Down to 1, 2 or 5 times a power of ten that is at most a tenth of it: a figure that a person would write. */
+static uint64_t round_down(uint64_t value)
+{
+	uint64_t step = 1;
+
+	while (step * 10 <= value / 10)
+		step *= 10;
+	if (step * 5 <= value / 10)
+		step *= 5;
+	else if (step * 2 <= value / 10)
+		step *= 2;
+	return value / step * step;
+}
+
+/* What to ask instead of `had`: twice as much if `most` allows; 0: nothing that helps. */
+static uint64_t ask_for(uint64_t had, uint64_t most)
+{
+	if (had > ACG_MAX / 4)
+		return 0;
+	return MIN(2 * had, most);
+}
+
+static bool enough_more(uint64_t ask, uint64_t had)
+{
+	return ask > had && ask - had >= MAX(had / 8, 1);
+}
+
+static char *memory_hint(uint64_t had, uint64_t largest)
+{
+	uint64_t mib = round_down(ask_for(had, largest) / MIB);
+	uint64_t gib = round_down(ask_for(had, largest) / MIB / 1024);
+
+	if (mib >= 10 * 1024 && enough_more(gib * 1024 * MIB, had))
+		return g_strdup_printf("memory:%" PRIu64 "g", gib);
+	return enough_more(mib * MIB, had) ? g_strdup_printf("memory:%" PRIu64 "m", mib) : NULL;
+}
+
+/* The value of AGENT_RESOURCE_HINT that could be granted now and would help; NULL: none. */
+static char *hint_for(const struct acg_call *call, enum more more, uint64_t largest)
+{
+	const struct acg_caps *caps = &call->node.agent->caps;
+	uint64_t had, ask;
+
+	switch (more) {
+	case MORE_LIMIT:
+		return memory_hint(MAX(call->memory_max, call->usage.memory_peak), largest);
+	case MORE_GRANT:
+		return memory_hint(MAX(call->grant, call->usage.memory_peak), largest);
+	case MORE_PIDS:
+		had = call->node.controls[ACG_CONTROL_PIDS_MAX];
+		ask = ask_for(had, MIN(caps->pids, call->node.agent->budget.pids));
+		return enough_more(ask, had) ? g_strdup_printf("pids:%" PRIu64, ask) : NULL;
+	case MORE_TIMEOUT:
+		had = call->timeout / G_USEC_PER_SEC;
+		ask = round_down(ask_for(had, caps->timeout / G_USEC_PER_SEC));
+		return enough_more(ask, had) ? g_strdup_printf("timeout:%" PRIu64, ask) : NULL;
+	case MORE_NOTHING:
+		break;
+	}
+	return NULL;
+}
+
+/* A shell takes an assignment before a simple command only. */
+static bool is_keyword(const char *command)
+{
+	static const char *const keywords[] = {"if",   "for",      "while", "until",
+					       "case", "time",     "then",  "select",
+					       "do",   "function", "coproc"};
+	size_t len = strcspn(command, " ;");
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(keywords); i++)
+		if (strlen(keywords[i]) == len && strncmp(command, keywords[i], len) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Whether `NAME=VALUE command` can be typed. Not so a here-document, whose lines the marker has joined, open quotes, and what
+ * does not print. Nor a single word: that may be all that the policy keeps of a longer command.
+ */
+static bool typable(const char *command)
+{
+	if (!g_utf8_validate(command, -1, NULL) || !strchr(command, ' ') || strstr(command, "<<") ||
+	    is_keyword(command))
+		return false;
+	if (!g_ascii_isalnum(command[0]) && !strchr("_./~", command[0]))
+		return false;
+	for (const char *at = command; *at; at = g_utf8_next_char(at))
+		if (!g_unichar_isprint(g_utf8_get_char(at)))
+			return false;
+	return g_shell_parse_argv(command, NULL, NULL, NULL);
+}
+
+/* How much more than its limit there is. */
+static void append_left(GString *out, const struct acg_call *call, uint64_t largest)
+{
+	char size[16];
+
+	if (largest == ACG_MAX)
+		g_string_append(out, "; this agent has more");
+	else
+		g_string_append_printf(out, "; this agent has %s more",
+				       acg_size_format(largest - call->memory_max, size));
+}
+
+static void append_ask(GString *out, const struct acg_call *call, const char *hint)
+{
+	g_autofree char *command = call->command ? acg_command_unwrap(call->command, NULL) : NULL;
+	g_autofree char *typed =
+		g_strdup_printf(", or: AGENT_RESOURCE_HINT=%s %s", hint, command ? command : "");
+
+	if (command && typable(command) && out->len + strlen(typed) < ACG_FEEDBACK_MAX)
+		g_string_append(out, typed);
+	else
+		g_string_append_printf(out, ", or put AGENT_RESOURCE_HINT=%s before the command.",
+				       hint);
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------- */
+
+static const struct row {
+	const char *name;
+	void (*facts)(GString *out, const struct acg_call *call); /* without the full stop */
+	enum advice advice;
+	enum more more;
+} rows[] = {
+	[ACG_CAUSE_NONE] = {.name = "none"},
+	[ACG_CAUSE_OOM] = {"oom", oom_facts, ADVICE_MEMORY, MORE_LIMIT},
+	[ACG_CAUSE_OOM_AGENT] = {"oom_agent", oom_agent_facts, ADVICE_MEMORY, MORE_GRANT},
+	[ACG_CAUSE_PRESSURE] = {"pressure", pressure_facts, ADVICE_MEMORY, MORE_GRANT},
+	[ACG_CAUSE_STALLED] = {"stalled", stalled_facts, ADVICE_MEMORY, MORE_GRANT},
+	[ACG_CAUSE_THROTTLED] = {"throttled", throttled_facts, ADVICE_MEMORY, MORE_GRANT},
+	[ACG_CAUSE_FROZEN] = {"frozen", frozen_facts, ADVICE_WAIT, MORE_NOTHING},
+	[ACG_CAUSE_PIDS] = {"pids", pids_facts, ADVICE_PIDS, MORE_PIDS},
+	[ACG_CAUSE_TIMEOUT] = {"timeout", timeout_facts, ADVICE_TIME, MORE_TIMEOUT},
+	[ACG_CAUSE_KILLED] = {"killed", killed_facts, ADVICE_ASK, MORE_NOTHING},
+	[ACG_CAUSE_EMPTY] = {"empty", empty_facts, ADVICE_MARKER, MORE_NOTHING},
+};
+
+const char *acg_cause_name(enum acg_cause cause)
+{
+	return rows[cause].name;
+}
+
+static const char *advice_for(enum advice advice, const char *class)
+{
+	const char *text = NULL;
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(advices); i++)
+		if (advices[i].advice == advice &&
+		    (!advices[i].class || g_strcmp0(advices[i].class, class) == 0))
+			text = advices[i].text;
+	return text;
+}
+
+char *acg_feedback_text(const struct acg_call *call, enum acg_cause cause, uint64_t largest)
+{
+	const struct row *row = &rows[cause];
+	g_autofree char *hint = NULL;
+	GString *out;
+
+	if (!row->facts)
+		return NULL;
+	out = g_string_sized_new(ACG_FEEDBACK_MAX);
+	row->facts(out, call);
+	hint = hint_for(call, row->more, largest);
+	if (hint && row->more == MORE_LIMIT)
+		append_left(out, call, largest);
+	g_string_append_printf(out, ". %s", advice_for(row->advice, call->class));
+	if (hint)
+		append_ask(out, call, hint);
+	else if (row->more != MORE_NOTHING)
+		g_string_append(out, ". Asking for more will not help.");
+	else if (row->advice != ADVICE_MARKER) /* that one ends in something to type */
+		g_string_append_c(out, '.');
+	return g_string_free(out, FALSE);
+}
