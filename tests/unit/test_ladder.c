@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ladder, step by step: who is throttled, frozen, killed, in which order, and the way back. */
+#include "tests/unit/engine_fixture.h"
+
+#include <signal.h>
+
+#include "policy/ladder.h"
+
+static const char policy_text[] =
+	"memory = { low = \"100M\"; medium = \"400M\"; };"
+	"ladder = { throttle_max = 3.0; freeze_max = 5.0; freeze_percent = 50; kill_after = 30.0; "
+	"stall_max = 20.0; calm = 2.0;"
+	"           high_percent = 90; low_percent = 75; };"
+	"agents = ({ match = \"high\"; priority = \"high\"; budget = { memory = \"1G\"; }; },"
+	"          { match = \"low*\"; priority = \"low\"; budget = { memory = \"1G\"; }; },"
+	"          { match = \"*\"; budget = { memory = \"1G\"; }; self = { reserve = \"24M\"; "
+	"grant = \"200M\"; }; });";
+
+static const struct acg_hint low = {.memory = ACG_MEMORY_LOW};
+static const struct acg_hint medium = {.memory = ACG_MEMORY_MEDIUM};
+
+static void uses(struct acg_call *call, uint64_t bytes)
+{
+	call->usage.memory_current = bytes;
+}
+
+static void agent_runs_short(struct fixture *fixture, struct acg_agent *agent)
+{
+	struct acg_usage usage = agent->usage;
+
+	usage.memory_current = usage.memory_held = 950 * MIB;
+	usage.high_events++;
+	clear_actions(fixture);
+	acg_engine_usage(fixture->engine, &agent->node, &usage, fixture->now, fixture->actions);
+}
+
+/* Time passes, with a sign of pressure at each look. */
+static void press_on(struct fixture *fixture, struct acg_agent *agent, int64_t usec)
+{
+	for (int64_t end = fixture->now.mono + usec; fixture->now.mono < end;) {
+		turn(fixture, ACG_LADDER_TICK);
+		agent->pressure_last = fixture->now.mono;
+		clear_actions(fixture);
+		acg_engine_tick(fixture->engine, fixture->now, fixture->actions);
+	}
+}
+
+static void page_cache_is_no_pressure(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_usage usage = {
+		.memory_current = 1000 * MIB, .memory_held = 300 * MIB, .high_events = 5};
+
+	(void)state;
+	begin(&fixture, agent, "x", "make", &low);
+	clear_actions(&fixture);
+	acg_engine_usage(fixture.engine, &agent->node, &usage, fixture.now, fixture.actions);
+	assert_int_equal(agent->pressure_since, 0);
+	assert_int_equal(fixture.actions->len, 0);
+	fixture_free(&fixture);
+}
+
+static void over_its_grant_is_throttled_at_once(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *over = begin(&fixture, agent, "over", "make", &low);
+	struct acg_call *within = begin(&fixture, agent, "within", "make", &medium);
+
+	(void)state;
+	uses(over, 300 * MIB);
+	uses(within, 300 * MIB);
+	agent_runs_short(&fixture, agent);
+	assert_int_equal(value_set(&fixture, &over->node, ACG_CONTROL_MEMORY_HIGH), 100 * MIB);
+	assert_int_equal(over->state, ACG_CALL_THROTTLED);
+	assert_int_equal(within->state, ACG_CALL_RUNNING);
+	assert_int_equal(value_set(&fixture, &within->node, ACG_CONTROL_MEMORY_HIGH), -1);
+	/* the tripwire must not throttle `self`, which is held at its own grant */
+	assert_int_equal((uint64_t)value_set(&fixture, &agent->node, ACG_CONTROL_MEMORY_HIGH),
+			 ACG_MAX);
+	assert_int_equal(value_set(&fixture, &agent->self, ACG_CONTROL_MEMORY_HIGH), 200 * MIB);
+	assert_non_null(over->feedback);
+	assert_null(within->feedback);
+	assert_int_equal(fixture.engine->deadline, fixture.now.mono + ACG_LADDER_TICK);
+	fixture_free(&fixture);
+}
+
+static void nobody_over_holds_the_next_victim(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *old = begin(&fixture, agent, "old", "make", &medium), *young;
+
+	(void)state;
+	turn(&fixture, SECOND);
+	young = begin(&fixture, agent, "young", "make", &medium);
+	uses(old, 350 * MIB);
+	uses(young, 350 * MIB);
+	agent_runs_short(&fixture, agent);
+	assert_int_equal(old->state, ACG_CALL_RUNNING);
+	assert_int_equal(young->state, ACG_CALL_THROTTLED);
+	assert_int_equal(value_set(&fixture, &young->node, ACG_CONTROL_MEMORY_HIGH), 350 * MIB);
+	fixture_free(&fixture);
+}
+
+static void the_way_back(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct acg_usage calm = {.memory_held = 100 * MIB};
+
+	(void)state;
+	uses(call, 300 * MIB);
+	agent_runs_short(&fixture, agent);
+	calm.high_events = agent->usage.high_events;
+	acg_engine_usage(fixture.engine, &agent->node, &calm, fixture.now, fixture.actions);
+	turn(&fixture, SECOND);
+	clear_actions(&fixture);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(call->state, ACG_CALL_THROTTLED); /* hysteresis: calm has to last */
+	turn(&fixture, SECOND);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(call->state, ACG_CALL_RUNNING);
+	assert_int_equal((uint64_t)value_set(&fixture, &call->node, ACG_CONTROL_MEMORY_HIGH),
+			 ACG_MAX);
+	assert_int_equal(agent->pressure_since, 0);
+	assert_int_equal(fixture.engine->n_pressed, 0);
+	assert_true(agent->node.controls[ACG_CONTROL_MEMORY_HIGH] <
+		    1024 * MIB);                       /* the tripwire is set again */
+	assert_int_equal(fixture.engine->deadline, 0); /* no timer ticks without cause */
+	fixture_free(&fixture);
+}
+
+static void freezes_one_and_thaws_it(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *x = begin(&fixture, agent, "x", "make", &low);
+	struct acg_call *y = begin(&fixture, agent, "y", "make", &medium);
+
+	(void)state;
+	uses(x, 500 * MIB);
+	uses(y, 300 * MIB);
+	agent_runs_short(&fixture, agent);
+	press_on(&fixture, agent, 2 * SECOND);
+	assert_int_equal(x->state, ACG_CALL_THROTTLED);
+	press_on(&fixture, agent, SECOND);
+	assert_int_equal(x->state, ACG_CALL_FROZEN); /* the one furthest above its grant */
+	assert_int_equal(y->state, ACG_CALL_RUNNING);
+	press_on(&fixture, agent, 5 * SECOND);
+	assert_int_not_equal(x->state, ACG_CALL_FROZEN);
+	assert_int_equal(x->frozen, 5 * SECOND);
+	assert_int_equal(y->state, ACG_CALL_FROZEN); /* then somebody else's turn */
+	fixture_free(&fixture);
+}
+
+static void an_only_call_is_not_frozen_for_its_own_budget(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+
+	(void)state;
+	uses(call, 800 * MIB);
+	agent_runs_short(&fixture, agent);
+	press_on(&fixture, agent, 10 * SECOND);
+	assert_int_equal(call->frozen_since, 0);
+	assert_int_equal(call->frozen, 0);
+	fixture_free(&fixture);
+}
+
+static void frozen_at_most_half_of_a_minute(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *high = add_agent(&fixture, NULL, "high"),
+			 *lower = add_agent(&fixture, NULL, "low1");
+	struct acg_call *call = begin(&fixture, lower, "x", "make", &low);
+
+	(void)state;
+	uses(call, 300 * MIB);
+	for (int i = 0; i < 240; i++) { /* a minute */
+		turn(&fixture, ACG_LADDER_TICK);
+		acg_ladder_sign(fixture.engine, high, true, fixture.now, fixture.actions);
+		high->pressure_since =
+			MAX(high->pressure_since,
+			    fixture.now.mono - 10 * SECOND); /* never as far as a kill */
+		acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+		clear_actions(&fixture);
+	}
+	assert_true(call->frozen > 10 * SECOND);
+	assert_true(call->frozen <= 30 * SECOND);
+	fixture_free(&fixture);
+}
+
+static void kills_one_call_never_more(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *x = begin(&fixture, agent, "x", "make", &low);
+	struct acg_call *y = begin(&fixture, agent, "y", "make", &medium);
+	unsigned int kills = 0;
+
+	(void)state;
+	uses(x, 500 * MIB);
+	uses(y, 300 * MIB);
+	agent_runs_short(&fixture, agent);
+	for (int i = 0; i < 31 * 4; i++) {
+		press_on(&fixture, agent, ACG_LADDER_TICK);
+		x->grown = y->grown = fixture.now.mono;
+		if (find_action(&fixture, ACG_DO_SIGNAL, &x->node)) {
+			kills++;
+			/* the words come before the signal */
+			assert_true(find_event(&fixture, "feedback") <
+				    find_action(&fixture, ACG_DO_SIGNAL, &x->node));
+		}
+		assert_null(find_action(&fixture, ACG_DO_SIGNAL, &y->node));
+		assert_null(find_action(&fixture, ACG_DO_SIGNAL, &agent->self));
+	}
+	assert_int_equal(kills, 1);
+	assert_int_equal(x->signal, SIGKILL);
+	assert_non_null(x->feedback);
+	fixture_free(&fixture);
+}
+
+static void a_livelock_ends(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct acg_usage usage = {.memory_current = 300 * MIB};
+	bool killed = false;
+
+	(void)state;
+	uses(call, 300 * MIB);
+	agent_runs_short(&fixture, agent);
+	for (int i = 0; i < 22 * 4; i++) {
+		usage.stalled_usec += ACG_LADDER_TICK; /* it does nothing but reclaim */
+		acg_engine_usage(fixture.engine, &call->node, &usage, fixture.now, fixture.actions);
+		press_on(&fixture, agent, ACG_LADDER_TICK);
+		killed |= find_action(&fixture, ACG_DO_SIGNAL, &call->node) != NULL;
+		if (i < 18 * 4)
+			assert_false(killed);
+	}
+	assert_true(killed);
+	fixture_free(&fixture);
+}
+
+static void outside_pressure_reaches_lower_priorities_only(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *high = add_agent(&fixture, NULL, "high");
+	struct acg_agent *lower = add_agent(&fixture, NULL, "low1");
+	struct acg_agent *other = add_agent(&fixture, NULL, "normal");
+	struct acg_call *mine = begin(&fixture, high, "x", "make", &low);
+	struct acg_call *theirs = begin(&fixture, lower, "x", "make", &low);
+	struct acg_call *normal = begin(&fixture, other, "x", "make", &low);
+
+	(void)state;
+	uses(mine, 300 * MIB);
+	uses(theirs, 300 * MIB);
+	uses(normal, 50 * MIB);
+	clear_actions(&fixture);
+	acg_engine_pressure(fixture.engine, high, fixture.now, fixture.actions);
+	assert_int_equal(theirs->state, ACG_CALL_THROTTLED);
+	assert_int_equal(mine->state, ACG_CALL_RUNNING);
+	assert_int_equal(normal->state, ACG_CALL_RUNNING);
+	/* the other way round there is nobody to slow down */
+	acg_engine_pressure(fixture.engine, lower, fixture.now, fixture.actions);
+	assert_int_equal(mine->state, ACG_CALL_RUNNING);
+	fixture_free(&fixture);
+}
+
+static void our_own_delays_are_no_pressure(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	int64_t last;
+
+	(void)state;
+	uses(call, 300 * MIB);
+	agent_runs_short(&fixture, agent);
+	last = agent->pressure_last;
+	turn(&fixture, SECOND);
+	acg_engine_pressure(fixture.engine, agent, fixture.now, fixture.actions);
+	assert_int_equal(agent->pressure_last, last);
+	fixture_free(&fixture);
+}
+
+static void no_ladder_without_a_policy(void **state)
+{
+	struct fixture fixture = fixture_new(NULL);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+
+	(void)state;
+	uses(call, 500 * MIB);
+	clear_actions(&fixture);
+	agent->usage.memory_held = 1ull << 40;
+	acg_engine_pressure(fixture.engine, agent, fixture.now, fixture.actions);
+	assert_int_equal(fixture.actions->len, 0);
+	assert_int_equal(call->state, ACG_CALL_RUNNING);
+	fixture_free(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(page_cache_is_no_pressure),
+		cmocka_unit_test(over_its_grant_is_throttled_at_once),
+		cmocka_unit_test(nobody_over_holds_the_next_victim),
+		cmocka_unit_test(the_way_back),
+		cmocka_unit_test(freezes_one_and_thaws_it),
+		cmocka_unit_test(an_only_call_is_not_frozen_for_its_own_budget),
+		cmocka_unit_test(frozen_at_most_half_of_a_minute),
+		cmocka_unit_test(kills_one_call_never_more),
+		cmocka_unit_test(a_livelock_ends),
+		cmocka_unit_test(outside_pressure_reaches_lower_priorities_only),
+		cmocka_unit_test(our_own_delays_are_no_pressure),
+		cmocka_unit_test(no_ladder_without_a_policy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
