@@ -17,7 +17,7 @@ vm_keep=2 # entries of one kind that are kept
 vm_say() { printf '%s: %s\n' "$vm_prog" "$*" >&2; }
 vm_die() { vm_say "$*"; exit 1; }
 
-vm_need_root() { [ "$(id -u)" = 0 ] || vm_die "must be run as root (it makes a Debian tree and uses chroot)"; }
+vm_need_root() { [ "$(id -u)" = 0 ] || vm_die "must be run as root"; }
 
 # vm_key WORD...: a short hash of the words; vm_key_files FILE...: of the files' contents.
 vm_key() { printf '%s\0' "$@" | sha256sum | cut -c1-16; }
