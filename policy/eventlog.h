@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A bounded log of lines (JSON Lines without the newline). A line may stand in several logs at once (the root's and each
- * enclosing agent's): it is a GRefString and shared. Positions count the lines ever appended to this log, so a
- * reader needs to keep nothing but a number, and can tell how many it lost.
+ * A bounded log of lines (JSON Lines without the newline). A line may stand in several logs at once
+ * (the root's and each enclosing agent's): it is a GRefString and shared. Positions count the lines
+ * ever appended to this log, so a reader needs to keep nothing but a number, and can tell how many
+ * it lost.
  */
 #ifndef AGENTCG_POLICY_EVENTLOG_H
 #define AGENTCG_POLICY_EVENTLOG_H
@@ -30,10 +31,11 @@ void acg_eventlog_append(struct acg_eventlog *log, char *line);
 void acg_eventlog_dump(const struct acg_eventlog *log, GString *out);
 
 /*
- * For a stream: appends to out the lines from *position on, as many whole ones as fit into max bytes, and moves *position.
- * The first is given even if it alone is longer than max, so that a small buffer never stops a reader: the caller keeps the rest
- * for its next read. A reader that was overtaken first gets one line {"event":"lost","lines":N}. Returns the number of
- * lines (0: nothing new). A position beyond the end (of a log that is no more) is taken back to the end.
+ * For a stream: appends to out the lines from *position on, as many whole ones as fit into max
+ * bytes, and moves *position. The first is given even if it alone is longer than max, so that a
+ * small buffer never stops a reader: the caller keeps the rest for its next read. A reader that was
+ * overtaken first gets one line {"event":"lost","lines":N}. Returns the number of lines (0: nothing
+ * new). A position beyond the end (of a log that is no more) is taken back to the end.
  */
 unsigned int acg_eventlog_read(const struct acg_eventlog *log, uint64_t *position, size_t max,
 			       GString *out);

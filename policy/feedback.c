@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Feedback in words; see the header. Each text is: the facts of the cause, an advice that fits the cause and the class of
- * the command, and then either how to ask for more, or that this will not help.
+ * Feedback in words; see the header. Each text is: the facts of the cause, an advice that fits the
+ * cause and the class of the command, and then either how to ask for more, or that this will not
+ * help.
  */
 #include "policy/feedback.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define MIB ((uint64_t)1 << 20)
-
-/* What a new try could ask more of. */
-enum more {
-	MORE_NOTHING,
-	MORE_LIMIT, /* memory, beyond the limit that it hit */
-	MORE_GRANT, /* memory, beyond its grant */
-	MORE_PIDS,
-	MORE_TIMEOUT,
-};
+#include "policy/suggest.h"
 
 enum advice {
 	ADVICE_MEMORY,
@@ -29,7 +21,10 @@ enum advice {
 	N_ADVICES,
 };
 
-/* By advice and class of the command; the first line of each is for every other class. Without the full stop. */
+/*
+ * By advice and class of the command; the first line of each is for every other class. Without the
+ * full stop.
+ */
 static const struct {
 	enum advice advice;
 	const char *class;
@@ -52,7 +47,7 @@ static const struct {
 	 "Begin it in the shell that then runs the command, or use: agentcg run -- COMMAND"},
 };
 
-/* --- facts -------------------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 /* " at 1.2G", and its grant, as far as they are known. */
 static void append_use(GString *out, const struct acg_call *call)
@@ -195,101 +190,6 @@ static void empty_facts(GString *out, const struct acg_call *call)
 			     "once, without a child");
 }
 
-/* --- asking for more ---------------------------------------------------------------------------------------- */
-
-/* Down to 1, 2 or 5 times a power of ten that is at most a tenth of it: a figure that a person would write. */
-static uint64_t round_down(uint64_t value)
-{
-	uint64_t step = 1;
-
-	while (step * 10 <= value / 10)
-		step *= 10;
-	if (step * 5 <= value / 10)
-		step *= 5;
-	else if (step * 2 <= value / 10)
-		step *= 2;
-	return value / step * step;
-}
-
-/* What to ask instead of `had`: twice as much if `most` allows; 0: nothing that helps. */
-static uint64_t ask_for(uint64_t had, uint64_t most)
-{
-	if (had > ACG_MAX / 4)
-		return 0;
-	return MIN(2 * had, most);
-}
-
-static bool enough_more(uint64_t ask, uint64_t had)
-{
-	return ask > had && ask - had >= MAX(had / 8, 1);
-}
-
-static char *memory_hint(uint64_t had, uint64_t largest)
-{
-	uint64_t mib = round_down(ask_for(had, largest) / MIB);
-	uint64_t gib = round_down(ask_for(had, largest) / MIB / 1024);
-
-	if (mib >= 10 * 1024 && enough_more(gib * 1024 * MIB, had))
-		return g_strdup_printf("memory:%" PRIu64 "g", gib);
-	return enough_more(mib * MIB, had) ? g_strdup_printf("memory:%" PRIu64 "m", mib) : NULL;
-}
-
-/* The value of AGENT_RESOURCE_HINT that could be granted now and would help; NULL: none. */
-static char *hint_for(const struct acg_call *call, enum more more, uint64_t largest)
-{
-	const struct acg_caps *caps = &call->node.agent->caps;
-	uint64_t had, ask;
-
-	switch (more) {
-	case MORE_LIMIT:
-		return memory_hint(MAX(call->memory_max, call->usage.memory_peak), largest);
-	case MORE_GRANT:
-		return memory_hint(MAX(call->grant, call->usage.memory_peak), largest);
-	case MORE_PIDS:
-		had = call->node.controls[ACG_CONTROL_PIDS_MAX];
-		ask = ask_for(had, MIN(caps->pids, call->node.agent->budget.pids));
-		return enough_more(ask, had) ? g_strdup_printf("pids:%" PRIu64, ask) : NULL;
-	case MORE_TIMEOUT:
-		had = call->timeout / G_USEC_PER_SEC;
-		ask = round_down(ask_for(had, caps->timeout / G_USEC_PER_SEC));
-		return enough_more(ask, had) ? g_strdup_printf("timeout:%" PRIu64, ask) : NULL;
-	case MORE_NOTHING:
-		break;
-	}
-	return NULL;
-}
-
-/* A shell takes an assignment before a simple command only. */
-static bool is_keyword(const char *command)
-{
-	static const char *const keywords[] = {"if",   "for",      "while", "until",
-					       "case", "time",     "then",  "select",
-					       "do",   "function", "coproc"};
-	size_t len = strcspn(command, " ;");
-
-	for (unsigned int i = 0; i < G_N_ELEMENTS(keywords); i++)
-		if (strlen(keywords[i]) == len && strncmp(command, keywords[i], len) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Whether `NAME=VALUE command` can be typed. Not so a here-document, whose lines the marker has joined, open quotes, and what
- * does not print. Nor a single word: that may be all that the policy keeps of a longer command.
- */
-static bool typable(const char *command)
-{
-	if (!g_utf8_validate(command, -1, NULL) || !strchr(command, ' ') || strstr(command, "<<") ||
-	    is_keyword(command))
-		return false;
-	if (!g_ascii_isalnum(command[0]) && !strchr("_./~", command[0]))
-		return false;
-	for (const char *at = command; *at; at = g_utf8_next_char(at))
-		if (!g_unichar_isprint(g_utf8_get_char(at)))
-			return false;
-	return g_shell_parse_argv(command, NULL, NULL, NULL);
-}
-
 /* How much more than its limit there is. */
 static void append_left(GString *out, const struct acg_call *call, uint64_t largest)
 {
@@ -304,36 +204,34 @@ static void append_left(GString *out, const struct acg_call *call, uint64_t larg
 
 static void append_ask(GString *out, const struct acg_call *call, const char *hint)
 {
-	g_autofree char *command = call->command ? acg_command_unwrap(call->command, NULL) : NULL;
-	g_autofree char *typed =
-		g_strdup_printf(", or: AGENT_RESOURCE_HINT=%s %s", hint, command ? command : "");
+	g_autofree char *typed = call->command ? acg_suggest_command(call->command, hint) : NULL;
 
-	if (command && typable(command) && out->len + strlen(typed) < ACG_FEEDBACK_MAX)
-		g_string_append(out, typed);
+	if (typed && out->len + strlen(", or: ") + strlen(typed) < ACG_FEEDBACK_MAX)
+		g_string_append_printf(out, ", or: %s", typed);
 	else
-		g_string_append_printf(out, ", or put AGENT_RESOURCE_HINT=%s before the command.",
+		g_string_append_printf(out, ", or put " ACG_HINT_VARIABLE "%s before the command.",
 				       hint);
 }
 
-/* --- the table ---------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct row {
 	const char *name;
 	void (*facts)(GString *out, const struct acg_call *call); /* without the full stop */
 	enum advice advice;
-	enum more more;
+	enum acg_more more;
 } rows[] = {
 	[ACG_CAUSE_NONE] = {.name = "none"},
-	[ACG_CAUSE_OOM] = {"oom", oom_facts, ADVICE_MEMORY, MORE_LIMIT},
-	[ACG_CAUSE_OOM_AGENT] = {"oom_agent", oom_agent_facts, ADVICE_MEMORY, MORE_GRANT},
-	[ACG_CAUSE_PRESSURE] = {"pressure", pressure_facts, ADVICE_MEMORY, MORE_GRANT},
-	[ACG_CAUSE_STALLED] = {"stalled", stalled_facts, ADVICE_MEMORY, MORE_GRANT},
-	[ACG_CAUSE_THROTTLED] = {"throttled", throttled_facts, ADVICE_MEMORY, MORE_GRANT},
-	[ACG_CAUSE_FROZEN] = {"frozen", frozen_facts, ADVICE_WAIT, MORE_NOTHING},
-	[ACG_CAUSE_PIDS] = {"pids", pids_facts, ADVICE_PIDS, MORE_PIDS},
-	[ACG_CAUSE_TIMEOUT] = {"timeout", timeout_facts, ADVICE_TIME, MORE_TIMEOUT},
-	[ACG_CAUSE_KILLED] = {"killed", killed_facts, ADVICE_ASK, MORE_NOTHING},
-	[ACG_CAUSE_EMPTY] = {"empty", empty_facts, ADVICE_MARKER, MORE_NOTHING},
+	[ACG_CAUSE_OOM] = {"oom", oom_facts, ADVICE_MEMORY, ACG_MORE_LIMIT},
+	[ACG_CAUSE_OOM_AGENT] = {"oom_agent", oom_agent_facts, ADVICE_MEMORY, ACG_MORE_GRANT},
+	[ACG_CAUSE_PRESSURE] = {"pressure", pressure_facts, ADVICE_MEMORY, ACG_MORE_GRANT},
+	[ACG_CAUSE_STALLED] = {"stalled", stalled_facts, ADVICE_MEMORY, ACG_MORE_GRANT},
+	[ACG_CAUSE_THROTTLED] = {"throttled", throttled_facts, ADVICE_MEMORY, ACG_MORE_GRANT},
+	[ACG_CAUSE_FROZEN] = {"frozen", frozen_facts, ADVICE_WAIT, ACG_MORE_NOTHING},
+	[ACG_CAUSE_PIDS] = {"pids", pids_facts, ADVICE_PIDS, ACG_MORE_PIDS},
+	[ACG_CAUSE_TIMEOUT] = {"timeout", timeout_facts, ADVICE_TIME, ACG_MORE_TIMEOUT},
+	[ACG_CAUSE_KILLED] = {"killed", killed_facts, ADVICE_ASK, ACG_MORE_NOTHING},
+	[ACG_CAUSE_EMPTY] = {"empty", empty_facts, ADVICE_MARKER, ACG_MORE_NOTHING},
 };
 
 const char *acg_cause_name(enum acg_cause cause)
@@ -362,13 +260,13 @@ char *acg_feedback_text(const struct acg_call *call, enum acg_cause cause, uint6
 		return NULL;
 	out = g_string_sized_new(ACG_FEEDBACK_MAX);
 	row->facts(out, call);
-	hint = hint_for(call, row->more, largest);
-	if (hint && row->more == MORE_LIMIT)
+	hint = acg_suggest_hint(call, row->more, largest);
+	if (hint && row->more == ACG_MORE_LIMIT)
 		append_left(out, call, largest);
 	g_string_append_printf(out, ". %s", advice_for(row->advice, call->class));
 	if (hint)
 		append_ask(out, call, hint);
-	else if (row->more != MORE_NOTHING)
+	else if (row->more != ACG_MORE_NOTHING)
 		g_string_append(out, ". Asking for more will not help.");
 	else if (row->advice != ADVICE_MARKER) /* that one ends in something to type */
 		g_string_append_c(out, '.');

@@ -40,7 +40,10 @@ void acg_history_close(struct acg_history *history)
 	g_free(history);
 }
 
-/* The name of an agent's file. A `,` is in no agent's name either, so a cut name is nobody's whole one. */
+/*
+ * The name of an agent's file. A `,` is in no agent's name either, so a cut name is nobody's whole
+ * one.
+ */
 static char *file_name(const char *agent, const char *suffix)
 {
 	g_autofree char *stem = g_strdelimit(g_strdup(agent), "/", '+');
@@ -59,7 +62,10 @@ static int open_file(const struct acg_history *history, const char *name, int fl
 	return fd < 0 ? -errno : fd;
 }
 
-/* The size without a torn last line: up to and with the last newline. -1 with errno: it cannot be told. */
+/*
+ * The size without a torn last line: up to and with the last newline. -1 with errno: it cannot be
+ * told.
+ */
 static off_t whole_size(int fd, off_t size)
 {
 	char buf[4096];

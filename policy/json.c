@@ -4,7 +4,10 @@
 
 #include <inttypes.h>
 
-/* What the text so far ends with tells whether a comma is due: a finished value ends with none of these. */
+/*
+ * What the text so far ends with tells whether a comma is due: a finished value ends with none of
+ * these.
+ */
 static void begin_value(GString *out, const char *key)
 {
 	char last = out->len ? out->str[out->len - 1] : '\n';

@@ -6,7 +6,10 @@
 
 enum unit { UNIT_NONE, UNIT_BYTES, UNIT_SECONDS /* the figure is usec */ };
 
-/* A family of one series an agent. By OpenMetrics its name ends in the unit, and a counter's samples in _total. */
+/*
+ * A family of one series an agent. By OpenMetrics its name ends in the unit, and a counter's
+ * samples in _total.
+ */
 struct family {
 	const char *name; /* after "agentcg_agent_", without unit and _total */
 	bool counter;
@@ -15,7 +18,7 @@ struct family {
 	uint64_t (*value)(const struct acg_agent *agent); /* ACG_MAX of a gauge: +Inf */
 };
 
-/* --- the figures -------------------------------------------------------------------------------------------- */
+/* --- the figures ------------------------------------------------------------------------------ */
 
 static uint64_t memory_current(const struct acg_agent *agent)
 {
@@ -121,7 +124,7 @@ static const struct family families[] = {
 	 "Time in which some process of the agent waited for memory.", delayed},
 };
 
-/* --- the text ----------------------------------------------------------------------------------------------- */
+/* --- the text --------------------------------------------------------------------------------- */
 
 static void append_header(GString *out, const char *name, bool counter, const char *unit,
 			  const char *help)
@@ -144,7 +147,7 @@ static void append_value(GString *out, const struct family *family, uint64_t val
 }
 
 struct labelled {
-	char *path; /* an agent's name has no character that a label would have to escape (acg_name_check) */
+	char *path; /* by acg_name_check() it has nothing that a label would have to escape */
 	const struct acg_agent *agent;
 };
 

@@ -145,7 +145,7 @@ char *acg_record_event(uint64_t seq, struct acg_time now, const char *event, con
 	return g_string_free(out, FALSE);
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b)
 {

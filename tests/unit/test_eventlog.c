@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The bounded log of lines: bounds, sharing, readers that keep up, are overtaken, or have small buffers. */
+/*
+ * The bounded log of lines: bounds, sharing, readers that keep up, are overtaken, or have small
+ * buffers.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -62,7 +62,8 @@ static void test_figures(void **state)
 		"agentcg_agent_calls_throttled_total{agent=\"alpha\"} 5",
 		"agentcg_agent_calls_frozen_total{agent=\"alpha\"} 4",
 		"agentcg_agent_calls_killed_total{agent=\"alpha\"} 3",
-		"agentcg_agent_oom_kills_total{agent=\"alpha\"} 12", /* of ended calls and of that alive */
+		/* of ended calls and of the one alive */
+		"agentcg_agent_oom_kills_total{agent=\"alpha\"} 12",
 		"agentcg_agent_cpu_seconds_total{agent=\"alpha\"} 1.500000",
 		"agentcg_agent_memory_delayed_seconds_total{agent=\"alpha\"} 0.000042",
 	};
@@ -93,8 +94,8 @@ static void test_no_kill_counts_twice(void **state)
 }
 
 /*
- * The rules of the format: each family once and in one piece, TYPE before its samples, a unit ends the name, a counter's samples end in
- * _total, the last line is # EOF.
+ * The rules of the format: each family once and in one piece, TYPE before its samples, a unit ends
+ * the name, a counter's samples end in _total, the last line is # EOF.
  */
 static void check_line(const char *line, char **family, GHashTable *seen, bool *counter,
 		       bool *described)

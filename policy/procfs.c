@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reading /proc; see the header. The formats: man 5 proc, and fs/proc/{array,task_mmu}.c of the
+ * kernel.
+ */
+#include "policy/procfs.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * "KEY:   N kB" at the beginning of a line. The name of a process, which comes first in status,
+ * cannot forge a line: the kernel escapes newlines in it.
+ */
+static bool line_kib(const char *text, const char *key, uint64_t *ret_bytes)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, len) == 0 && line[len] == ':') {
+			*ret_bytes = strtoull(line + len + 1, NULL, 10) * 1024;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool acg_proc_parse_status(const char *text, struct acg_proc_memory *ret_memory)
+{
+	struct acg_proc_memory memory = {0};
+
+	if (!line_kib(text, "RssAnon", &memory.anon) || !line_kib(text, "RssFile", &memory.file) ||
+	    !line_kib(text, "RssShmem", &memory.shmem))
+		return false;
+	line_kib(text, "VmHWM", &memory.peak);
+	*ret_memory = memory;
+	return true;
+}
+
+bool acg_proc_parse_rollup(const char *text, struct acg_proc_memory *ret_memory)
+{
+	struct acg_proc_memory memory = {0};
+
+	/* the three parts: since Linux 5.1 */
+	if (!line_kib(text, "Pss_Anon", &memory.anon) ||
+	    !line_kib(text, "Pss_File", &memory.file) ||
+	    !line_kib(text, "Pss_Shmem", &memory.shmem))
+		return false;
+	*ret_memory = memory;
+	return true;
+}
+
+bool acg_proc_parse_stat(const char *text, uint64_t *ret_cpu_usec)
+{
+	/*
+	 * "PID (NAME) S ..." where NAME may hold anything, parentheses and newlines too: the last
+	 * one closes it.
+	 */
+	const char *at = strrchr(text, ')');
+	unsigned long long ticks[4];
+	long hertz = sysconf(_SC_CLK_TCK);
+	uint64_t sum = 0;
+
+	/*
+	 * state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt, then utime stime
+	 * cutime cstime
+	 */
+	if (!at ||
+	    sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
+		   &ticks[0], &ticks[1], &ticks[2], &ticks[3]) != 4)
+		return false;
+	for (int i = 0; i < 4; i++)
+		sum += ticks[i];
+	*ret_cpu_usec = sum * (1000000 / hertz);
+	return true;
+}
+
+/*
+ * However long the file is: what a process may make long, such as its groups, hides none of the
+ * lines after it.
+ */
+static char *read_proc(pid_t pid, const char *file)
+{
+	char path[48];
+	char *text = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	g_file_get_contents(path, &text, NULL, NULL);
+	return text;
+}
+
+bool acg_proc_rss(pid_t pid, struct acg_proc_memory *ret_memory)
+{
+	g_autofree char *text = read_proc(pid, "status");
+
+	return text && acg_proc_parse_status(text, ret_memory);
+}
+
+bool acg_proc_pss(pid_t pid, struct acg_proc_memory *ret_memory)
+{
+	g_autofree char *text = read_proc(pid, "smaps_rollup");
+
+	return text && acg_proc_parse_rollup(text, ret_memory);
+}
+
+bool acg_proc_cpu(pid_t pid, uint64_t *ret_cpu_usec)
+{
+	g_autofree char *text = read_proc(pid, "stat");
+
+	return text && acg_proc_parse_stat(text, ret_cpu_usec);
+}
+
+bool acg_proc_active(pid_t pid)
+{
+	g_autofree char *text = read_proc(pid, "stat");
+	const char *name_end = text ? g_strrstr(text, ") ") : NULL;
+
+	return name_end && !strchr("TtZX", name_end[2]);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What /proc tells of a single process: memory and CPU time. The texts are read by functions of
+ * their own, since a process chooses its name, and with it a part of them.
+ */
+#ifndef AGENTCG_POLICY_PROCFS_H
+#define AGENTCG_POLICY_PROCFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Bytes. */
+struct acg_proc_memory {
+	uint64_t anon;
+	uint64_t shmem; /* mapped tmpfs and shared memory */
+	uint64_t file;  /* mapped files */
+	uint64_t peak;  /* the most that was resident since its execve or fork; 0: not known */
+};
+
+/*
+ * Parsers of the texts of status, smaps_rollup and stat. False: it is a kernel thread or a zombie
+ * (no memory), or not such a text.
+ */
+bool acg_proc_parse_status(const char *text, struct acg_proc_memory *ret_memory);
+bool acg_proc_parse_rollup(const char *text, struct acg_proc_memory *ret_memory);
+/* utime, stime, and those of its children that were waited for. */
+bool acg_proc_parse_stat(const char *text, uint64_t *ret_cpu_usec);
+
+/*
+ * Memory as the process's counters have it (/proc/PID/status, Rss): what it shares with others
+ * counts in full. Takes 10 us whatever its size. False: it is gone, or has none.
+ */
+bool acg_proc_rss(pid_t pid, struct acg_proc_memory *ret_memory);
+
+/*
+ * Memory with a page that n processes share counted as one nth (/proc/PID/smaps_rollup, Pss). The
+ * kernel walks the page tables and holds the process's mmap lock for it: 20 us for a small process,
+ * 2 ms for 1 GiB in 4 KiB pages.
+ */
+bool acg_proc_pss(pid_t pid, struct acg_proc_memory *ret_memory);
+
+bool acg_proc_cpu(pid_t pid, uint64_t *ret_cpu_usec);
+
+/* True if it may still do something: it is there, and neither stopped nor a zombie. */
+bool acg_proc_active(pid_t pid);
+
+#endif
