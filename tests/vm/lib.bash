@@ -10,6 +10,7 @@ set -euo pipefail
 
 vm_prog=${0##*/}
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # for those who read this file
 vm_top=$(cd "$vm_dir/../.." && pwd)
 vm_cache=${AGENTCG_CACHE:-/var/cache/agentcg}
 vm_keep=2 # entries of one kind that are kept
@@ -19,9 +20,9 @@ vm_die() { vm_say "$*"; exit 1; }
 
 vm_need_root() { [ "$(id -u)" = 0 ] || vm_die "must be run as root"; }
 
-# vm_key WORD...: a short hash of the words; vm_key_files FILE...: of the files' contents.
+# vm_key WORD...: a short hash of the words; vm_key_files FILE...: of the files' contents, without comments.
 vm_key() { printf '%s\0' "$@" | sha256sum | cut -c1-16; }
-vm_key_files() { cat -- "$@" | sha256sum | cut -c1-16; }
+vm_key_files() { sed '/^[[:space:]]*#/d' -- "$@" | sha256sum | cut -c1-16; }
 
 # vm_lock NAME: holds an exclusive lock until the script ends; says so if it has to wait for it.
 vm_lock() {
@@ -65,7 +66,7 @@ vm_hold() {
 # vm_cached KIND KEY WHAT "FILE..." COMMAND...: makes an entry by `COMMAND... NEWDIR` unless it is there and whole, and
 # prints its directory. WHAT says in words what is being made.
 vm_cached() {
-	local kind=$1 key=$2 what=$3 entry=$vm_cache/$1-$2 new=$vm_cache/.new-$1 start=$SECONDS status
+	local kind=$1 what=$3 entry=$vm_cache/$1-$2 new=$vm_cache/.new-$1 start=$SECONDS status
 	local -a files
 	read -ra files <<< "$4"
 	shift 4
@@ -98,6 +99,7 @@ vm_cached() {
 vm_mirrors() {
 	local codename
 	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	# shellcheck disable=SC2016 # apt's own variables
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
 		awk -v suite="$codename$1" '$2 == suite && $3 == "main" { print $1; exit }'
 }
