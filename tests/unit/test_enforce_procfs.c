@@ -290,11 +290,12 @@ static void test_agent_is_all_below(void **state)
 static void test_gone_and_hidden_pids(void **state)
 {
 	struct fixture *f = *state;
+	siginfo_t info;
 	pid_t gone = start(f, "touch", "32", NULL, NULL);
 	pid_t there = start(f, "touch", "32", NULL, NULL);
 
 	kill(gone, SIGKILL);
-	waitid(P_PID, gone, NULL, WEXITED | WNOWAIT); /* a zombie: it has no memory */
+	waitid(P_PID, gone, &info, WEXITED | WNOWAIT); /* a zombie: it has no memory */
 	set_members(f, "0\n%d\n%d\n%d\n", gone, INT32_MAX, there);
 	measure(f, &f->call.node);
 	assert_about(f->call.usage.memory_current, 32);
