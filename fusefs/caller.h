@@ -10,15 +10,16 @@
 #include "policy/registry.h"
 
 struct acg_caller {
-	pid_t tid;                 /* as in the request */
-	pid_t tgid;                /* 0: not visible */
+	pid_t tid;  /* as in the request */
+	pid_t tgid; /* 0: not visible */
 	uid_t uid;
 	gid_t gid;
 	unsigned int threads;
 	unsigned int pid_ns_level; /* 1: the daemon's own pid namespace */
 	bool ns_init;              /* first process of a nested pid namespace */
-	struct acg_node *node;     /* the self or call it runs in (or a cgroup below that); NULL: outside every agent */
-	struct acg_agent *agent;   /* node's; NULL: outside */
+	struct acg_node *
+		node; /* the self or call it runs in (or a cgroup below that); NULL: outside every agent */
+	struct acg_agent *agent; /* node's; NULL: outside */
 };
 
 /*
@@ -26,8 +27,8 @@ struct acg_caller {
  * cgroup2 mount, "/agentcg") is NAME/[agent-SUB/...](self|call-ID)[/...], looked up by name in the registry.
  * ESRCH: the thread is gone or not visible (tid 0).
  */
-int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, pid_t tid, uid_t uid, gid_t gid,
-		       struct acg_caller *ret_caller, GError **error);
+int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, pid_t tid,
+		       uid_t uid, gid_t gid, struct acg_caller *ret_caller, GError **error);
 
 /* Root (uid 0) outside every agent: may do everything. */
 bool acg_caller_is_operator(const struct acg_caller *caller);
@@ -36,13 +37,21 @@ bool acg_caller_is_operator(const struct acg_caller *caller);
  * A pid as the caller writes it, into the daemon's pid namespace: itself for 0. Only processes of `agent` (NULL: any process) are
  * looked at when the namespaces differ. ESRCH: no such process there.
  */
-int acg_caller_pid(const struct acg_caller *caller, pid_t pid, int agent_dirfd, pid_t *ret_pid, GError **error);
+int acg_caller_pid(const struct acg_caller *caller, pid_t pid, int agent_dirfd, pid_t *ret_pid,
+		   GError **error);
 
 /* A pid of the daemon's namespace as the caller would see it; 0: invisible to it (as the kernel prints it). */
 pid_t acg_caller_pid_seen(const struct acg_caller *caller, pid_t pid);
 
+/*
+ * The node that a path of /proc/PID/cgroup lies in (it may go on with "/..." or end at a newline): a call, or the self for everything else
+ * of an agent; NULL: outside every agent. Pure.
+ */
+struct acg_node *acg_caller_node_of_path(const struct acg_registry *registry, const char *root_path,
+					 const char *path);
+
 /* The self or call that a process is in, or NULL outside every agent; ESRCH: no such process. */
-int acg_process_node(const struct acg_registry *registry, const char *root_path, pid_t pid, struct acg_node **ret_node,
-		     GError **error);
+int acg_process_node(const struct acg_registry *registry, const char *root_path, pid_t pid,
+		     struct acg_node **ret_node, GError **error);
 
 #endif

@@ -14,9 +14,9 @@
 
 #include "policy/hint.h"
 
-#define ACG_MARKER_MAX (64 * 1024) /* bytes of one write(2) */
-#define ACG_COMMAND_MAX 2048       /* bytes of COMMAND kept; a longer one is cut at a character */
-#define ACG_ID_MAX 64
+#define ACG_MARKER_MAX  (64 * 1024) /* bytes of one write(2) */
+#define ACG_COMMAND_MAX 2048        /* bytes of COMMAND kept; a longer one is cut at a character */
+#define ACG_ID_MAX      64
 
 enum acg_verb { ACG_VERB_BEGIN, ACG_VERB_END, ACG_VERB_HINT };
 
@@ -27,10 +27,10 @@ struct acg_marker {
 	enum acg_verb verb;
 	char id[ACG_ID_MAX + 1]; /* "" for `-` */
 	struct acg_hint hint;
-	pid_t pid;               /* as written, in the writer's own pid namespace; ACG_PID_WRITER, ACG_PID_NONE */
+	pid_t pid; /* as written, in the writer's own pid namespace; ACG_PID_WRITER, ACG_PID_NONE */
 	bool keep;
-	int exit;                /* 0 to 255; -1: not said */
-	char *command;           /* valid UTF-8, control characters are spaces; NULL: none */
+	int exit;      /* 0 to 255; -1: not said */
+	char *command; /* valid UTF-8, control characters are spaces; NULL: none */
 };
 
 /*

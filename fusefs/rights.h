@@ -12,20 +12,21 @@
 #include "fusefs/caller.h"
 
 enum acg_right {
-	ACG_RIGHT_READ,       /* list and read within the agent's directory */
-	ACG_RIGHT_MARK,       /* begin, end, hint; mkdir and rmdir in calls/ */
-	ACG_RIGHT_CALL_FILE,  /* write the kernel's files of a call that an agent may write */
-	ACG_RIGHT_SUBAGENT,   /* make, limit and remove sub-agents */
-	ACG_RIGHT_AGENT,      /* make and remove an agent at the top */
-	ACG_RIGHT_OPERATE,    /* all else: priority, policy, the agent's own limits */
+	ACG_RIGHT_READ,      /* list and read within the agent's directory */
+	ACG_RIGHT_MARK,      /* begin, end, hint; mkdir and rmdir in calls/ */
+	ACG_RIGHT_CALL_FILE, /* write the kernel's files of a call that an agent may write */
+	ACG_RIGHT_SUBAGENT,  /* make, limit and remove sub-agents */
+	ACG_RIGHT_AGENT,     /* make and remove an agent at the top */
+	ACG_RIGHT_OPERATE,   /* all else: priority, policy, the agent's own limits */
 };
 
 /* agent: whose directory it is; NULL: the root's. 0 or -errno with words. */
-int acg_rights_check(const struct acg_policy *policy, const struct acg_caller *caller, const struct acg_agent *agent,
-		     enum acg_right right, GError **error);
+int acg_rights_check(const struct acg_policy *policy, const struct acg_caller *caller,
+		     const struct acg_agent *agent, enum acg_right right, GError **error);
 
 /* May the caller move this process (in `from`, NULL: outside every agent) into `to`? */
-int acg_rights_move(const struct acg_caller *caller, const struct acg_node *from, const struct acg_node *to, GError **error);
+int acg_rights_move(const struct acg_caller *caller, const struct acg_node *from,
+		    const struct acg_node *to, GError **error);
 
 /* May the caller move itself by `begin` without pid=? EPERM for the first process of a pid namespace and for several threads; EBUSY in a call. */
 int acg_rights_begin_self(const struct acg_caller *caller, GError **error);

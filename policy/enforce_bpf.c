@@ -5,7 +5,8 @@
 
 struct bpf_enforcer {
 	struct acg_enforcer enforcer;
-	struct acg_bpf *bpf; /* borrowed */
+	struct acg_bpf *bpf; /* borrowed; NULL: none */
+	char *why_not;
 };
 
 static struct acg_group_entry entry_of(const struct acg_node *node)
@@ -34,30 +35,43 @@ static struct acg_group_entry entry_of(const struct acg_node *node)
 
 static int bpf_update(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
 {
-	struct acg_group_entry entry = entry_of(node);
+	struct acg_bpf *bpf = ((struct bpf_enforcer *)enforcer)->bpf;
+	struct acg_group_entry entry;
 
-	return acg_bpf_group_update(((struct bpf_enforcer *)enforcer)->bpf, node->id, &entry,
-				    error);
+	if (!bpf)
+		return 0;
+	entry = entry_of(node);
+	return acg_bpf_group_update(bpf, node->id, &entry, error);
 }
 
 static int bpf_remove(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
 {
+	struct acg_bpf *bpf = ((struct bpf_enforcer *)enforcer)->bpf;
+
 	(void)error; /* an entry that is not there is what we want */
-	acg_bpf_group_delete(((struct bpf_enforcer *)enforcer)->bpf, node->id, NULL);
+	if (bpf)
+		acg_bpf_group_delete(bpf, node->id, NULL);
 	return 0;
 }
 
 static void bpf_status(struct acg_enforcer *enforcer, GArray *mechanisms)
 {
-	const struct acg_bpf *bpf = ((struct bpf_enforcer *)enforcer)->bpf;
-	struct acg_mechanism row = {"monitor", acg_bpf_complete(bpf) ? "on" : "degraded",
-				    g_strdup(acg_bpf_state(bpf))};
+	const struct bpf_enforcer *self = (const struct bpf_enforcer *)enforcer;
+	struct acg_mechanism row = {.name = "monitor"};
 
+	if (!self->bpf) {
+		row.state = "off";
+		row.reason = g_strdup(self->why_not);
+	} else {
+		row.state = acg_bpf_complete(self->bpf) ? "on" : "degraded";
+		row.reason = g_strdup(acg_bpf_state(self->bpf));
+	}
 	g_array_append_val(mechanisms, row);
 }
 
 static void bpf_free(struct acg_enforcer *enforcer)
 {
+	g_free(((struct bpf_enforcer *)enforcer)->why_not);
 	g_free(enforcer);
 }
 
@@ -69,11 +83,12 @@ static const struct acg_enforcer_ops bpf_ops = {
 	.free = bpf_free,
 };
 
-struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf)
+struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, const char *why_not)
 {
 	struct bpf_enforcer *self = g_new0(struct bpf_enforcer, 1);
 
 	self->enforcer.ops = &bpf_ops;
 	self->bpf = bpf;
+	self->why_not = g_strdup(why_not);
 	return &self->enforcer;
 }

@@ -83,8 +83,9 @@ struct acg_enforcer *acg_enforcer_procfs_new(GError **error);
  * fails with fail_errno. */
 struct acg_enforcer *acg_enforcer_fake_new(void);
 void acg_enforcer_fake_fail(struct acg_enforcer *fake, const char *fail_next, int fail_errno);
-/* bpf: keeps the map up to date. `bpf` is borrowed. */
+/* bpf: keeps the map up to date. `bpf` is borrowed; NULL: none, and
+ * `status` says why_not (copied). */
 struct acg_bpf;
-struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf);
+struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, const char *why_not);
 
 #endif

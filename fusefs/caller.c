@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who is asking, read from /proc; see the header. */
+#include "fusefs/caller.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy/cgroupfs.h"
+
+#define PROC_MAX 4096 /* /proc/PID/status has about 1.5 KiB, /proc/PID/cgroup a line a hierarchy */
+
+static int read_proc(pid_t pid, const char *file, char buf[static PROC_MAX], GError **error)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return acg_fail(error, ESRCH, "there is no process %d", pid);
+	n = read(fd, buf, PROC_MAX - 1);
+	close(fd);
+	if (n < 0)
+		return acg_fail(error, ESRCH, "process %d is gone", pid);
+	buf[n] = '\0';
+	return 0;
+}
+
+/* The text behind "NAME:" of /proc/PID/status; "" if it is not there. */
+static const char *status_field(const char *status, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *line = status; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, len) == 0 && line[len] == ':')
+			return line + len + 1;
+	}
+	return "";
+}
+
+/* "NSpid:\t12\t3\t1": the pid at each level, outermost first. Returns the number of levels. */
+static unsigned int ns_pids(const char *status, pid_t pids[static 32])
+{
+	const char *at = status_field(status, "NStgid");
+	unsigned int n = 0;
+	char *end;
+
+	while (n < 32) {
+		long pid = strtol(at, &end, 10);
+
+		if (end == at || *at == '\n')
+			break;
+		pids[n++] = pid;
+		at = end;
+		if (*at == '\n')
+			break;
+	}
+	return n;
+}
+
+/* The next part of a cgroup path; *at moves behind it. False at the end. Kernel names have no escapes. */
+static bool next_part(const char **at, char part[static 256])
+{
+	size_t len;
+
+	while (**at == '/')
+		(*at)++;
+	len = strcspn(*at, "/\n");
+	if (len == 0 || len > 255)
+		return false;
+	memcpy(part, *at, len);
+	part[len] = '\0';
+	*at += len;
+	return true;
+}
+
+struct acg_node *acg_caller_node_of_path(const struct acg_registry *registry, const char *root_path,
+					 const char *path)
+{
+	struct acg_agent *agent;
+	struct acg_call *call;
+	char part[256];
+
+	if (strcmp(root_path, "/") != 0) {
+		size_t len = strlen(root_path);
+
+		if (strncmp(path, root_path, len) != 0 || path[len] != '/')
+			return NULL;
+		path += len;
+	}
+	if (!next_part(&path, part))
+		return NULL;
+	agent = acg_registry_agent(registry, NULL, part);
+	while (agent && next_part(&path, part)) {
+		if (strcmp(part, "self") == 0)
+			return &agent->self;
+		if (strncmp(part, "call-", 5) == 0) {
+			call = acg_agent_call(agent, part + 5);
+			return call && call->node.group ? &call->node : &agent->self;
+		}
+		if (strncmp(part, "agent-", 6) != 0)
+			break;
+		agent = acg_registry_agent(registry, agent, part + 6);
+	}
+	return agent ? &agent->self
+		     : NULL; /* in the agent, in a cgroup that is not ours: its own process */
+}
+
+/* The path of the v2 hierarchy in /proc/PID/cgroup: the line "0::PATH". */
+static const char *v2_path(const char *cgroup)
+{
+	for (const char *line = cgroup; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, "0::", 3) == 0)
+			return line + 3;
+	}
+	return NULL;
+}
+
+int acg_process_node(const struct acg_registry *registry, const char *root_path, pid_t pid,
+		     struct acg_node **ret_node, GError **error)
+{
+	char buf[PROC_MAX];
+	const char *path;
+	int ret = read_proc(pid, "cgroup", buf, error);
+
+	if (ret)
+		return ret;
+	path = v2_path(buf);
+	*ret_node = path ? acg_caller_node_of_path(registry, root_path, path) : NULL;
+	return 0;
+}
+
+int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, pid_t tid,
+		       uid_t uid, gid_t gid, struct acg_caller *ret_caller, GError **error)
+{
+	struct acg_caller caller = {.tid = tid, .uid = uid, .gid = gid};
+	char status[PROC_MAX];
+	pid_t pids[32];
+	int ret;
+
+	if (!tid)
+		return acg_fail(error, ESRCH,
+				"the caller's pid is not visible to agentcgd: it runs in a pid "
+				"namespace beside the daemon's");
+	ret = read_proc(tid, "status", status, error);
+	if (!ret)
+		ret = acg_process_node(registry, root_path, tid, &caller.node, error);
+	if (ret)
+		return ret;
+	caller.tgid = atoi(status_field(status, "Tgid"));
+	caller.threads = atoi(status_field(status, "Threads"));
+	caller.pid_ns_level = ns_pids(status, pids);
+	caller.ns_init = caller.pid_ns_level > 1 && pids[caller.pid_ns_level - 1] == 1;
+	caller.agent = caller.node ? caller.node->agent : NULL;
+	*ret_caller = caller;
+	return 0;
+}
+
+bool acg_caller_is_operator(const struct acg_caller *caller)
+{
+	return caller->uid == 0 && !caller->agent;
+}
+
+/* --- pids in the caller's own namespace -------------------------------------------------------------------- */
+
+static int open_pid_ns(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool same_ns(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino &&
+	       x.st_dev == y.st_dev;
+}
+
+/* True if the namespace of `pid`, `levels` up, is the caller's. */
+static bool in_callers_ns(const struct acg_caller *caller, pid_t pid, unsigned int levels)
+{
+	int own = open_pid_ns(caller->tid), fd = open_pid_ns(pid);
+	bool same;
+
+	while (fd >= 0 && levels--) {
+		int parent = ioctl(fd, NS_GET_PARENT);
+
+		close(fd);
+		fd = parent;
+	}
+	same = own >= 0 && fd >= 0 && same_ns(own, fd);
+	if (own >= 0)
+		close(own);
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+pid_t acg_caller_pid_seen(const struct acg_caller *caller, pid_t pid)
+{
+	unsigned int level = caller->pid_ns_level, n;
+	char status[PROC_MAX];
+	pid_t pids[32];
+
+	if (level <= 1)
+		return pid;
+	if (read_proc(pid, "status", status, NULL) < 0)
+		return 0;
+	n = ns_pids(status, pids);
+	return n >= level && in_callers_ns(caller, pid, n - level) ? pids[level - 1] : 0;
+}
+
+struct search {
+	const struct acg_caller *caller;
+	pid_t wanted; /* in the caller's namespace */
+	pid_t found;
+};
+
+static int compare_seen(pid_t pid, void *data)
+{
+	struct search *search = data;
+
+	if (acg_caller_pid_seen(search->caller, pid) != search->wanted)
+		return 0;
+	search->found = pid;
+	return 1;
+}
+
+static void search_below(int dirfd, struct search *search);
+
+static void search_child(int dirfd, const char *name, void *data)
+{
+	int child = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (child < 0)
+		return;
+	search_below(child, data);
+	close(child);
+}
+
+static void search_below(int dirfd, struct search *search)
+{
+	acg_cgroup_each_pid(dirfd, compare_seen, search, NULL);
+	if (!search->found)
+		acg_cgroup_each_child(dirfd, search_child, search);
+}
+
+int acg_caller_pid(const struct acg_caller *caller, pid_t pid, int agent_dirfd, pid_t *ret_pid,
+		   GError **error)
+{
+	struct search search = {caller, pid, 0};
+
+	if (pid == 0) {
+		*ret_pid = caller->tgid;
+		return 0;
+	}
+	if (caller->pid_ns_level <= 1) {
+		*ret_pid = pid;
+		return 0;
+	}
+	search_below(agent_dirfd, &search);
+	if (!search.found)
+		return acg_fail(error, ESRCH, "this agent has no process %d", pid);
+	*ret_pid = search.found;
+	return 0;
+}

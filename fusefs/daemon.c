@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parts joined, and the signals; see the header. */
+#include "fusefs/daemon.h"
+
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <syslog.h>
+
+#include "bpf/loader.h"
+#include "fusefs/session.h"
+#include "policy/record.h"
+
+struct daemon {
+	const struct acg_daemon_options *options;
+	GMainLoop *loop;
+	struct acg_policy *policy;
+	struct acg_bpf *bpf;
+	char *bpf_off; /* why there is none */
+	struct acg_fs *fs;
+	struct acg_manager *manager;
+	struct acg_session *session;
+};
+
+static void log_line(int priority, const char *message, const char *agent_path, const char *call_id)
+{
+	g_autofree char *level = g_strdup_printf("%d", priority);
+	const GLogField fields[] = {
+		{"PRIORITY", level, -1},
+		{"MESSAGE", message, -1},
+		{"SYSLOG_IDENTIFIER", "agentcgd", -1},
+		{"AGENTCG_AGENT", agent_path ? agent_path : "", -1},
+		{"AGENTCG_CALL", call_id ? call_id : "", -1},
+	};
+
+	g_log_structured_array(priority <= LOG_WARNING ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE,
+			       fields, G_N_ELEMENTS(fields));
+}
+
+static int load_policy(struct daemon *daemon, GError **error)
+{
+	if (daemon->options->config)
+		return acg_policy_load_file(daemon->options->config, &daemon->policy, error);
+	daemon->policy = acg_policy_new_default();
+	return 0;
+}
+
+static void load_bpf(struct daemon *daemon)
+{
+	g_autoptr(GError) error = NULL;
+
+	if (daemon->options->no_bpf || daemon->options->dry_run)
+		daemon->bpf_off = g_strdup("switched off on the command line");
+	else if (acg_bpf_load(daemon->options->pin_dir, &daemon->bpf, &error) < 0)
+		daemon->bpf_off = g_strdup(error->message);
+}
+
+/* The enforcers in the order in which they are asked; *ret_root_path is where callers' cgroups are looked for. */
+static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char **ret_root_path,
+			  GError **error)
+{
+	const char *root = daemon->options->root ? daemon->options->root : daemon->policy->root;
+	GPtrArray *enforcers = g_ptr_array_new();
+	struct acg_enforcer *cgroup;
+
+	if (daemon->options->dry_run) {
+		g_ptr_array_add(enforcers, acg_enforcer_fake_new());
+		*ret_root_path = g_strdup("/agentcg-dry-run");
+		*ret_enforcers = enforcers;
+		return 0;
+	}
+	cgroup = acg_enforcer_cgroup_new(root, error);
+	if (!cgroup) {
+		g_ptr_array_unref(enforcers);
+		return -ENOTSUP;
+	}
+	g_ptr_array_add(enforcers, cgroup);
+	if (!acg_enforcer_cgroup_has(cgroup, "memory"))
+		g_ptr_array_add(enforcers, acg_enforcer_procfs_new(NULL));
+	load_bpf(daemon);
+	g_ptr_array_add(enforcers, acg_enforcer_bpf_new(daemon->bpf, daemon->bpf_off));
+	*ret_root_path = g_strdup(acg_enforcer_cgroup_path(cgroup));
+	*ret_enforcers = enforcers;
+	return 0;
+}
+
+static int make_parts(struct daemon *daemon, GError **error)
+{
+	struct acg_manager_options options = {
+		.run_dir = daemon->options->run_dir,
+		.dry_run = daemon->options->dry_run,
+		.log = log_line,
+	};
+	g_autofree char *root_path = NULL;
+	int ret = make_enforcers(daemon, &options.enforcers, &root_path, error);
+
+	if (ret)
+		return ret;
+	daemon->fs = acg_fs_new(root_path, error);
+	if (!daemon->fs)
+		return -ENOMEM;
+	options.bpf = daemon->bpf;
+	options.listener = acg_fs_listener(daemon->fs);
+	ret = acg_manager_new(&options, daemon->policy, &daemon->manager, error);
+	daemon->fs->manager = daemon->manager;
+	return ret;
+}
+
+/* --- signals ------------------------------------------------------------------------------------------------ */
+
+static gboolean on_terminate(void *data)
+{
+	g_main_loop_quit(((struct daemon *)data)->loop);
+	return G_SOURCE_CONTINUE;
+}
+
+static void on_session_end(void *data)
+{
+	g_main_loop_quit(((struct daemon *)data)->loop);
+}
+
+static gboolean on_reload(void *data)
+{
+	struct daemon *daemon = data;
+	struct acg_policy *policy;
+	g_autoptr(GError) error = NULL;
+
+	if (!daemon->options->config) {
+		log_line(LOG_NOTICE, "SIGHUP: there is no policy file to read again (option -c)",
+			 NULL, NULL);
+		return G_SOURCE_CONTINUE;
+	}
+	if (acg_policy_load_file(daemon->options->config, &policy, &error) < 0) {
+		acg_manager_policy_refused(daemon->manager, error);
+		return G_SOURCE_CONTINUE;
+	}
+	acg_manager_set_policy(daemon->manager, policy);
+	acg_policy_unref(policy);
+	return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_dump(void *data)
+{
+	struct daemon *daemon = data;
+	g_autofree char *state =
+		acg_record_state(acg_manager_registry(daemon->manager), acg_manager_now());
+
+	log_line(LOG_INFO, state, NULL, NULL);
+	return G_SOURCE_CONTINUE;
+}
+
+/* A call holds two or three descriptors while it is alive. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max = MAX(limit.rlim_max, 131072);
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int serve(struct daemon *daemon, GError **error)
+{
+	int ret = acg_session_mount(daemon->fs, daemon->options->mountpoint, daemon->options->debug,
+				    on_session_end, daemon, &daemon->session, error);
+
+	if (ret)
+		return ret;
+	g_unix_signal_add(SIGTERM, on_terminate, daemon);
+	g_unix_signal_add(SIGINT, on_terminate, daemon);
+	g_unix_signal_add(SIGHUP, on_reload, daemon);
+	g_unix_signal_add(SIGUSR1, on_dump, daemon);
+	daemon->loop = g_main_loop_new(NULL, FALSE);
+	if (daemon->options->ready)
+		daemon->options->ready(daemon->options->data);
+	g_main_loop_run(daemon->loop);
+	g_main_loop_unref(daemon->loop);
+	return 0;
+}
+
+static void free_parts(struct daemon *daemon)
+{
+	acg_session_free(daemon->session);
+	acg_manager_free(daemon->manager);
+	acg_fs_free(daemon->fs);
+	if (daemon->bpf) {
+		acg_bpf_unpin(daemon->bpf, NULL);
+		acg_bpf_free(daemon->bpf);
+	}
+	acg_policy_unref(daemon->policy);
+	g_free(daemon->bpf_off);
+}
+
+int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
+{
+	struct daemon daemon = {.options = options};
+	int ret;
+
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptors();
+	ret = load_policy(&daemon, error);
+	if (ret)
+		return ret;
+	if (g_mkdir_with_parents(options->run_dir, 0755) < 0)
+		ret = acg_fail_errno(error, errno, "cannot make %s", options->run_dir);
+	if (!ret)
+		ret = make_parts(&daemon, error);
+	if (!ret)
+		ret = serve(&daemon, error);
+	free_parts(&daemon);
+	return ret;
+}

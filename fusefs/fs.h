@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The file system as one object, shared by the files of its operations: ops_node.c (look-ups, attributes), ops_dir.c (directories),
+ * ops_file.c (open, read, write, release), kernel_file.c, stream.c (events_pipe and poll).
+ *
+ * Everything here runs on the main thread, but for what kernel_file.c gives to its pool: plain reads and writes of a kernel file with
+ * a descriptor of their own, which answer the request themselves.
+ */
+#ifndef AGENTCG_FUSEFS_FS_H
+#define AGENTCG_FUSEFS_FS_H
+
+#include <fuse_lowlevel.h>
+
+#include "fusefs/inode.h"
+#include "fusefs/opens.h"
+#include "policy/manager.h"
+
+struct acg_fs {
+	struct acg_manager *manager; /* borrowed */
+	char *root_path; /* of agentcg's cgroup root within the cgroup2 mount: "/agentcg" */
+	struct fuse_session *session; /* borrowed; for poll notifications */
+	struct acg_opens *opens;
+	GHashTable *texts; /* fh -> GString: rendered at the first read of an open */
+	GHashTable *
+		listings; /* fh -> GPtrArray of names: a directory as it was when its reading began */
+	GHashTable *polls;    /* fh -> struct fuse_pollhandle */
+	GQueue parked;        /* struct acg_parked: reads that wait for events */
+	GHashTable *backings; /* ino -> struct acg_backing: kernel files that are passed through */
+	unsigned int watched; /* opens of kernel files with poll: whom changes concern */
+	GThreadPool *slow;    /* kernel files that may take long */
+	bool passthrough;     /* the kernel agreed to it */
+	int64_t started;      /* CLOCK_REALTIME usec: times of the root's files */
+};
+
+extern const struct fuse_lowlevel_ops acg_fs_ops;
+
+/* What an agent may have open at once: more than any shell needs, fewer than would hurt others. */
+#define ACG_OPENS_PER_AGENT 4096
+
+struct acg_fs *acg_fs_new(const char *root_path, GError **error);
+void acg_fs_free(struct acg_fs *fs);
+
+/* For struct acg_manager_options: wakes readers and poll(2). */
+struct acg_listener acg_fs_listener(struct acg_fs *fs);
+
+/* --- between the files of the operations ------------------------------------------------------------------- */
+
+struct acg_fs *acg_fs_of(fuse_req_t req);
+
+/* The place of a node id; ESTALE replies have been sent when it returns false. */
+bool acg_fs_place(fuse_req_t req, fuse_ino_t ino, struct acg_place *ret_place);
+
+/* Who asks, and may he? On refusal counts it and returns -errno. *ret_caller is filled whenever 0 is returned. */
+int acg_fs_allow(fuse_req_t req, const struct acg_place *place, enum acg_right right,
+		 struct acg_caller *ret_caller);
+int acg_fs_caller(fuse_req_t req, struct acg_caller *ret_caller, GError **error);
+
+/* A record for an open by this caller. ENFILE: the agent has ACG_OPENS_PER_AGENT. */
+int acg_fs_open_record(struct acg_fs *fs, uint64_t ino, const struct acg_caller *caller, int flags,
+		       uint64_t *ret_fh, struct acg_open **ret_open);
+
+/* Counts a refusal (once it is clear whose directory it was) and returns -errno for the reply. */
+int acg_fs_refuse(struct acg_fs *fs, const struct acg_place *place, bool marker, const GError *why);
+
+/* Attributes of what a node id names. */
+struct stat acg_fs_attr(const struct acg_fs *fs, uint64_t ino, const struct acg_place *place);
+void acg_fs_reply_entry(fuse_req_t req, uint64_t ino, const struct acg_place *place);
+
+/* Seconds that the kernel may keep a name or attributes: for ever where a name means the same as long as it is there. */
+#define ACG_KEEP_LONG 3600.0
+
+/* kernel_file.c */
+/* Replies to the open, by passthrough where that goes. */
+void acg_kernel_open(fuse_req_t req, const struct acg_place *place, struct fuse_file_info *fi);
+void acg_kernel_release(fuse_req_t req, const struct acg_open *open);
+void acg_kernel_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
+		     struct acg_open *open, size_t size, off_t offset);
+void acg_kernel_write(fuse_req_t req, const struct acg_place *place,
+		      const struct acg_caller *caller, const char *text, size_t len);
+void acg_kernel_slow_job(void *job, void *fs);
+
+/* stream.c */
+void acg_stream_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
+		     struct acg_open *open, size_t size, unsigned int flags);
+void acg_stream_release(struct acg_fs *fs, uint64_t fh);
+void acg_stream_abort(struct acg_fs *fs); /* answers all parked reads with ENODEV */
+
+/* ops_*.c */
+void acg_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void acg_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void acg_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+		    struct fuse_file_info *fi);
+void acg_op_access(fuse_req_t req, fuse_ino_t ino, int mask);
+void acg_op_readlink(fuse_req_t req, fuse_ino_t ino);
+void acg_op_statfs(fuse_req_t req, fuse_ino_t ino);
+void acg_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void acg_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		    struct fuse_file_info *fi);
+void acg_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void acg_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void acg_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void acg_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void acg_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		 struct fuse_file_info *fi);
+void acg_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t offset,
+		  struct fuse_file_info *fi);
+void acg_op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
+		 struct fuse_pollhandle *ph);
+void acg_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a write to `call` does: each marker in it, by the writer's rights, and the answer that the same open reads back. */
+#include "fusefs/marker.h"
+
+#include <string.h>
+
+#include "fusefs/file_ops.h"
+#include "fusefs/fs.h"
+
+/* The process that goes into the call, in the daemon's pid namespace: the writer, the one of pid=, or nobody (0). */
+static int mover_of(struct acg_fs *fs, const struct acg_agent *agent,
+		    const struct acg_caller *caller, const struct acg_marker *marker,
+		    pid_t *ret_pid, GError **error)
+{
+	struct acg_node *from;
+	int ret;
+
+	if (marker->pid == ACG_PID_NONE) {
+		*ret_pid = 0;
+		return 0;
+	}
+	if (marker->pid == ACG_PID_WRITER) {
+		*ret_pid = caller->tgid;
+		return acg_rights_begin_self(caller, error);
+	}
+	if (!agent->node.group)
+		return acg_fail(error, ENODEV, "the agent is gone");
+	ret = acg_caller_pid(caller, marker->pid, agent->node.group->dirfd, ret_pid, error);
+	if (!ret)
+		ret = acg_process_node(acg_manager_registry(fs->manager), fs->root_path, *ret_pid,
+				       &from, error);
+	if (ret)
+		return ret;
+	if (!from || !acg_agent_within(from->agent, agent))
+		return acg_fail(error, EPERM, "process %d does not belong to agent %s", marker->pid,
+				agent->name);
+	if (from->kind == ACG_KIND_CALL)
+		return acg_fail(error, EBUSY, "process %d is in call %s already", marker->pid,
+				acg_node_call(from)->id);
+	return 0;
+}
+
+static int do_begin(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
+		    const struct acg_marker *marker, const char **ret_id, GError **error)
+{
+	struct acg_begin begin = {
+		.id = marker->id[0] ? marker->id : NULL,
+		.command = marker->command,
+		.hint = marker->hint,
+		.caller = caller->tgid,
+		.keep = marker->keep,
+	};
+	struct acg_call *call;
+	int ret = mover_of(fs, agent, caller, marker, &begin.pid, error);
+
+	if (!ret)
+		ret = acg_manager_begin(fs->manager, agent, &begin, &call, error);
+	if (!ret)
+		*ret_id = call->id;
+	return ret;
+}
+
+/* The call that end and hint speak of: by its ID, or the caller's own. */
+static int call_of(struct acg_agent *agent, const struct acg_caller *caller,
+		   const struct acg_marker *marker, struct acg_call **ret_call, GError **error)
+{
+	struct acg_call *call;
+
+	if (!marker->id[0]) {
+		call = caller->node && caller->agent == agent ? acg_node_call(caller->node) : NULL;
+		if (!call)
+			return acg_fail(error, EINVAL,
+					"you are in no call of agent %s: name the call's ID",
+					agent->name);
+	} else {
+		call = acg_agent_call(agent, marker->id);
+		if (!call || call->state == ACG_CALL_STARTING)
+			return acg_fail(error, ENOENT, "agent %s has no call %s", agent->name,
+					marker->id);
+	}
+	*ret_call = call;
+	return 0;
+}
+
+static int do_end(struct acg_fs *fs, struct acg_call *call, const struct acg_caller *caller,
+		  const struct acg_marker *marker, GError **error)
+{
+	return acg_manager_end(fs->manager, call, marker->exit,
+			       caller->node == &call->node ? caller->tgid : 0, error);
+}
+
+static int do_marker(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
+		     const struct acg_marker *marker, const char **ret_id, GError **error)
+{
+	struct acg_call *call = NULL;
+	int ret;
+
+	if (marker->verb == ACG_VERB_BEGIN)
+		return do_begin(fs, agent, caller, marker, ret_id, error);
+	ret = call_of(agent, caller, marker, &call, error);
+	if (ret)
+		return ret;
+	*ret_id = call->id;
+	if (marker->verb == ACG_VERB_END)
+		return do_end(fs, call, caller, marker, error);
+	return acg_manager_hint(fs->manager, call, &marker->hint, error);
+}
+
+static int do_line(struct acg_fs *fs, const struct acg_place *place, struct acg_caller *caller,
+		   struct acg_open *open, const char *line, size_t len, GError **error)
+{
+	struct acg_marker marker;
+	const char *id = NULL;
+	int ret = acg_marker_parse(line, len, &marker, error);
+
+	if (ret)
+		return ret;
+	ret = do_marker(fs, place->agent, caller, &marker, &id, error);
+	if (!ret)
+		g_snprintf(open->answer, sizeof(open->answer), "%s\n", id);
+	if (!ret && marker.verb == ACG_VERB_BEGIN)
+		open->began = 1;
+	acg_marker_clear(&marker);
+	return ret;
+}
+
+/* A marker moves its writer: the next one of the same write finds it where it is now. */
+static int resolve_again(struct acg_fs *fs, struct acg_caller *caller, GError **error)
+{
+	return acg_process_node(acg_manager_registry(fs->manager), fs->root_path, caller->tid,
+				&caller->node, error);
+}
+
+ACG_WRITER(call)
+{
+	struct acg_caller now = *caller;
+	g_autoptr(GError) why = NULL;
+	bool first = true;
+	int ret = 0;
+
+	if (len > ACG_MARKER_MAX)
+		ret = acg_fail(&why, EINVAL, "a write to call is at most %d bytes", ACG_MARKER_MAX);
+	for (const char *line = text, *end; !ret && line < text + len; line = end + 1) {
+		end = memchr(line, '\n', text + len - line);
+		end = end ? end : text + len;
+		if (end == line && !first)
+			continue; /* an empty line after the first is no marker */
+		if (open->began && !acg_marker_has_verb(line, end - line))
+			continue; /* the rest of a command of several lines */
+		if (!first)
+			ret = resolve_again(fs, &now, &why);
+		if (!ret)
+			ret = do_line(fs, place, &now, open, line, end - line, &why);
+		first = false;
+	}
+	if (!ret)
+		return 0;
+	g_snprintf(open->answer, sizeof(open->answer), "%s\n", why->message);
+	acg_fs_refuse(fs, place, true, why);
+	g_propagate_error(error, g_steal_pointer(&why));
+	return ret;
+}

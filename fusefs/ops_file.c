@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opening, reading, writing and releasing files of the table. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "fusefs/fs.h"
+#include "fusefs/marker.h"
+
+int acg_fs_open_record(struct acg_fs *fs, uint64_t ino, const struct acg_caller *caller, int flags,
+		       uint64_t *ret_fh, struct acg_open **ret_open)
+{
+	uint64_t agent = caller->agent ? caller->agent->node.id : 0;
+	int ret;
+
+	if (agent && acg_opens_count(fs->opens, agent, 0) >= ACG_OPENS_PER_AGENT)
+		return -ENFILE;
+	ret = acg_opens_add(fs->opens, ret_fh, ret_open);
+	if (ret)
+		return ret;
+	acg_opens_count(fs->opens, agent, 1);
+	(*ret_open)->agent = agent;
+	(*ret_open)->ino = ino;
+	(*ret_open)->flags = flags;
+	return 0;
+}
+
+static bool wants_write(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static bool wants_read(int flags)
+{
+	return (flags & O_ACCMODE) != O_WRONLY;
+}
+
+/* Reading is decided at open, as on any file system; writing at each write, by who writes then: descriptors get passed on. */
+static int may_open(fuse_req_t req, const struct acg_place *place, int flags,
+		    struct acg_caller *ret_caller)
+{
+	struct acg_fs *fs = acg_fs_of(req);
+	mode_t mode = acg_fs_attr(fs, 0, place).st_mode;
+	int ret = acg_fs_caller(req, ret_caller, NULL);
+
+	if (ret)
+		return ret;
+	if ((wants_write(flags) && !(mode & 0222)) || (wants_read(flags) && !(mode & 0444)))
+		return -EACCES;
+	if (!place->agent && (place->file->flags & ACG_FILE_OUTSIDE) && ret_caller->agent)
+		return -EACCES;
+	return acg_rights_check(acg_manager_policy(fs->manager), ret_caller, place->agent,
+				ACG_RIGHT_READ, NULL);
+}
+
+void acg_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct acg_fs *fs = acg_fs_of(req);
+	struct acg_caller caller;
+	struct acg_place place;
+	struct acg_open *open;
+	int ret;
+
+	if (!acg_fs_place(req, ino, &place))
+		return;
+	if (!place.file || (place.file->flags & ACG_FILE_LINK)) {
+		fuse_reply_err(req, EISDIR);
+		return;
+	}
+	ret = may_open(req, &place, fi->flags, &caller);
+	if (!ret)
+		ret = acg_fs_open_record(fs, ino, &caller, fi->flags, &fi->fh, &open);
+	if (ret) {
+		fuse_reply_err(req, -ret);
+		return;
+	}
+	/* Text is made as it is read, and its size is not known before: the page cache has no part in it. */
+	fi->direct_io = 1;
+	if (place.file->flags & ACG_FILE_STREAM) {
+		open->position = acg_manager_eventlog(fs->manager, place.agent)->next;
+		fi->nonseekable = 1;
+	}
+	if ((place.file->flags & ACG_FILE_POLL) && (place.file->flags & ACG_FILE_KERNEL)) {
+		open->watched = 1;
+		fs->watched++;
+		acg_manager_watch(fs->manager, place.node, place.file->name, NULL);
+	}
+	if (place.file->flags & ACG_FILE_KERNEL)
+		acg_kernel_open(req, &place, fi);
+	else
+		fuse_reply_open(req, fi);
+}
+
+/* --- read --------------------------------------------------------------------------------------------------- */
+
+static void reply_slice(fuse_req_t req, const char *text, size_t len, size_t size, off_t offset)
+{
+	if ((size_t)offset >= len)
+		fuse_reply_buf(req, NULL, 0);
+	else
+		fuse_reply_buf(req, text + offset, MIN(size, len - offset));
+}
+
+/* Rendered at the first read of an open, or again where a read starts over, so that a text of several reads is not torn. */
+static void read_text(fuse_req_t req, const struct acg_place *place, uint64_t fh, size_t size,
+		      off_t offset)
+{
+	struct acg_fs *fs = acg_fs_of(req);
+	GString *text = g_hash_table_lookup(fs->texts, &fh);
+	int ret;
+
+	if (!text || offset == 0) {
+		text = g_string_new(NULL);
+		ret = place->file->read(fs, place, text, NULL);
+		if (ret) {
+			g_string_free(text, TRUE);
+			fuse_reply_err(req, -ret);
+			return;
+		}
+		g_hash_table_replace(fs->texts, g_memdup2(&fh, sizeof(fh)), text);
+	}
+	reply_slice(req, text->str, text->len, size, offset);
+}
+
+/* The answer to the last write is a stream: what was read is gone, whatever the offset. */
+static void read_answer(fuse_req_t req, struct acg_open *open, size_t size)
+{
+	size_t len = strlen(open->answer);
+	size_t n = MIN(size, len - open->answer_read);
+
+	fuse_reply_buf(req, open->answer + open->answer_read, n);
+	open->answer_read += n;
+}
+
+void acg_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		 struct fuse_file_info *fi)
+{
+	struct acg_fs *fs = acg_fs_of(req);
+	struct acg_open *open = acg_opens_get(fs->opens, fi->fh);
+	struct acg_place place;
+
+	if (!open) {
+		fuse_reply_err(req, EBADF);
+		return;
+	}
+	if (acg_inode_place(acg_manager_registry(fs->manager), ino, &place) < 0) {
+		fuse_reply_err(req, ENODEV); /* as cgroupfs says for a file whose cgroup is gone */
+		return;
+	}
+	if (place.file->flags & ACG_FILE_KERNEL)
+		acg_kernel_read(req, &place, fi->fh, open, size, offset);
+	else if (place.file->flags & ACG_FILE_STREAM)
+		acg_stream_read(req, &place, fi->fh, open, size, fi->flags);
+	else if (place.file->flags & ACG_FILE_ANSWER)
+		read_answer(req, open, size);
+	else
+		read_text(req, &place, fi->fh, size, offset);
+}
+
+/* --- write -------------------------------------------------------------------------------------------------- */
+
+static enum acg_right write_right(const struct acg_place *place)
+{
+	bool kernel = place->file->flags & ACG_FILE_KERNEL;
+
+	/* cgroup.procs of an agent takes its own processes, too; what may be moved is decided by the process. */
+	if (kernel && (place->file->flags & ACG_FILE_CALL_WRITE) &&
+	    (place->call || (place->file->flags & ACG_FILE_PIDS)))
+		return ACG_RIGHT_CALL_FILE;
+	return place->file->write_right;
+}
+
+static void write_own(fuse_req_t req, const struct acg_place *place,
+		      const struct acg_caller *caller, struct acg_open *open, const char *text,
+		      size_t len)
+{
+	struct acg_fs *fs = acg_fs_of(req);
+	g_autoptr(GError) error = NULL;
+	int ret = place->file->write(fs, place, caller, open, text, len, &error);
+
+	if (ret)
+		fuse_reply_err(req, -ret);
+	else
+		fuse_reply_write(req, len);
+}
+
+void acg_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t offset,
+		  struct fuse_file_info *fi)
+{
+	struct acg_fs *fs = acg_fs_of(req);
+	struct acg_open *open = acg_opens_get(fs->opens, fi->fh);
+	g_autofree char *text = NULL;
+	struct acg_caller caller;
+	struct acg_place place;
+	int ret;
+
+	(void)offset; /* every write is a whole one */
+	if (!open) {
+		fuse_reply_err(req, EBADF);
+		return;
+	}
+	if (acg_inode_place(acg_manager_registry(fs->manager), ino, &place) < 0) {
+		fuse_reply_err(req, ENODEV);
+		return;
+	}
+	ret = acg_fs_allow(req, &place, write_right(&place), &caller);
+	if (ret) {
+		fuse_reply_err(req, -ret);
+		return;
+	}
+	text = g_strndup(buf, size);
+	if (place.file->flags & ACG_FILE_KERNEL) {
+		acg_kernel_write(req, &place, &caller, text, size);
+		return;
+	}
+	open->answer_read = 0;
+	write_own(req, &place, &caller, open, text, size);
+}
+
+void acg_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct acg_fs *fs = acg_fs_of(req);
+	struct acg_open *open = acg_opens_get(fs->opens, fi->fh);
+
+	(void)ino;
+	g_hash_table_remove(fs->texts, &fi->fh);
+	acg_stream_release(fs, fi->fh);
+	acg_kernel_release(req, open);
+	if (open && open->watched)
+		fs->watched--;
+	acg_opens_remove(fs->opens, fi->fh);
+	fuse_reply_err(req, 0);
+}

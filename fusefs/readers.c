@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Readers of agentcg's own files: each appends one text that ends with a newline. */
+#include <string.h>
+
+#include "fusefs/file_ops.h"
+#include "fusefs/fs.h"
+
+static const char readme[] =
+	"agentcg: cgroups for AI agents and their tool calls. Everything here is text.\n"
+	"\n"
+	"  self/call      write markers here, one a line:\n"
+	"                   begin ID|- [memory=low|medium|high|512M] [cpu=latency|normal|batch] "
+	"[pids=N]\n"
+	"                         [timeout=SECONDS] [pid=PID|none] [keep=yes] [-- COMMAND]\n"
+	"                   end ID|- [exit=N]\n"
+	"                   hint ID|- KEY=VALUE ...\n"
+	"                 `begin` makes a cgroup for the call and moves you into it; `-` asks for "
+	"a fresh ID,\n"
+	"                 in `end` and `hint` it is the call that you are in. Reading the same "
+	"open file\n"
+	"                 gives the ID, or why the marker was refused (also in self/call.error).\n"
+	"  self/calls/ID  one call: command, hint, state, feedback, info, and the kernel's own "
+	"files\n"
+	"  self/info      your budget, what is used, the largest grant possible now\n"
+	"  self/feedback  the latest that the system has to say to you; history: one ended call a "
+	"line\n"
+	"  self/agents/   mkdir makes a sub-agent inside your budget\n"
+	"  status         what this host enforces, and why something is off\n"
+	"\n"
+	"In a shell:   { echo \"begin - memory=high -- pytest -q\" > self/call; } 2>/dev/null; "
+	"exec pytest -q\n"
+	"Or:           agentcg run --hint memory:high -- pytest -q\n"
+	"\n"
+	"When memory runs short a call above its grant is slowed down, then frozen, then killed; "
+	"the agent is not.\n"
+	"Hint what a call needs, run less at once, and read its feedback. More: agentcg(7)\n";
+
+ACG_READER(readme)
+{
+	(void)fs;
+	(void)place;
+	(void)error;
+	g_string_append(out, readme);
+	return 0;
+}
+
+ACG_READER(version)
+{
+	(void)fs;
+	(void)place;
+	(void)error;
+	g_string_append(out, PACKAGE_VERSION "\n");
+	return 0;
+}
+
+ACG_READER(status)
+{
+	(void)place;
+	(void)error;
+	acg_manager_status_text(fs->manager, out);
+	return 0;
+}
+
+ACG_READER(policy)
+{
+	const char *text = acg_manager_policy(fs->manager)->text;
+
+	(void)place;
+	(void)error;
+	g_string_append(out, text);
+	if (!g_str_has_suffix(text, "\n"))
+		g_string_append_c(out, '\n');
+	return 0;
+}
+
+ACG_READER(policy_error)
+{
+	const char *why = acg_manager_policy_error(fs->manager);
+
+	(void)place;
+	(void)error;
+	if (why)
+		g_string_append_printf(out, "%s\n", why);
+	return 0;
+}
+
+ACG_READER(metrics)
+{
+	(void)place;
+	(void)error;
+	acg_manager_metrics_text(fs->manager, out);
+	return 0;
+}
+
+ACG_READER(events)
+{
+	(void)error;
+	acg_eventlog_dump(acg_manager_eventlog(fs->manager, place->agent), out);
+	return 0;
+}
+
+ACG_READER(info)
+{
+	(void)error;
+	acg_manager_info_text(fs->manager, place->node, out);
+	return 0;
+}
+
+static int append_line(GString *out, const char *text)
+{
+	if (text)
+		g_string_append_printf(out, "%s\n", text);
+	return 0;
+}
+
+ACG_READER(call_error)
+{
+	(void)fs;
+	(void)error;
+	return append_line(out, place->agent->call_error);
+}
+
+ACG_READER(history)
+{
+	return acg_manager_history_text(fs->manager, place->agent, out, error);
+}
+
+ACG_READER(feedback)
+{
+	(void)fs;
+	(void)error;
+	return append_line(out, place->call ? place->call->feedback : place->agent->feedback);
+}
+
+ACG_READER(priority)
+{
+	(void)fs;
+	(void)error;
+	return append_line(out, acg_priority_name(place->agent->priority));
+}
+
+ACG_READER(command)
+{
+	(void)fs;
+	(void)error;
+	return append_line(out, place->call->command);
+}
+
+ACG_READER(hint)
+{
+	g_autofree char *hint = acg_hint_format(&place->call->hint);
+
+	(void)fs;
+	(void)error;
+	return append_line(out, hint);
+}
+
+ACG_READER(state)
+{
+	(void)fs;
+	(void)error;
+	return append_line(out, acg_call_state_name(place->call->state));
+}

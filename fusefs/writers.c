@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writers of agentcg's own files, but for the markers (markers.c). */
+#include <string.h>
+
+#include "fusefs/file_ops.h"
+#include "fusefs/fs.h"
+
+ACG_WRITER(policy)
+{
+	struct acg_policy *policy;
+	g_autoptr(GError) why = NULL;
+
+	(void)place;
+	(void)caller;
+	(void)open;
+	if (strlen(text) != len)
+		acg_fail(&why, EINVAL, "policy: a NUL byte is no text");
+	else
+		acg_policy_load_text(text, "policy", &policy, &why);
+	if (why) {
+		acg_manager_policy_refused(fs->manager, why);
+		return acg_fail(error, EINVAL, "%s", why->message);
+	}
+	acg_manager_set_policy(fs->manager, policy);
+	acg_policy_unref(policy);
+	return 0;
+}
+
+ACG_WRITER(priority)
+{
+	g_autofree char *word = g_strstrip(g_strdup(text));
+	enum acg_priority priority;
+	int ret = acg_priority_parse(word, &priority, error);
+
+	(void)caller;
+	(void)open;
+	(void)len;
+	return ret ? ret : acg_manager_agent_priority(fs->manager, place->agent, priority, error);
+}

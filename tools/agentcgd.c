@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* agentcgd: options, background, exit status. What it does is in fusefs/daemon.c. */
+#include <fcntl.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fusefs/daemon.h"
+#include "policy/policy.h"
+
+#define EXIT_USAGE 2 /* also: a bad policy */
+
+static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+				  void *data)
+{
+	if (g_log_writer_is_journald(STDERR_FILENO))
+		return g_log_writer_journald(level, fields, n_fields, data);
+	for (gsize i = 0; i < n_fields; i++)
+		if (g_str_equal(fields[i].key, "MESSAGE"))
+			fprintf(stderr, "agentcgd: %s\n", (const char *)fields[i].value);
+	return G_LOG_WRITER_HANDLED;
+}
+
+/* The child writes one byte when the tree answers; the parent passes on how it went. */
+static int wait_until_ready(int fd, pid_t child)
+{
+	char byte;
+	int status;
+
+	if (read(fd, &byte, 1) == 1)
+		return 0;
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static void leave_terminal(void *data)
+{
+	int null = open("/dev/null", O_RDWR);
+	int fd = *(int *)data;
+
+	for (int i = 0; i < 3 && null >= 0; i++)
+		if (i != STDERR_FILENO || isatty(STDERR_FILENO))
+			dup2(null, i);
+	if (null > 2)
+		close(null);
+	if (write(fd, "", 1) < 0)
+		exit(1); /* nobody waits any more: whoever started us was killed */
+	close(fd);
+}
+
+/* Forks into the background. Returns in the child; the parent exits. */
+static void go_background(struct acg_daemon_options *options, int *fd)
+{
+	int ends[2];
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0) {
+		perror("agentcgd: cannot go to the background");
+		exit(1);
+	}
+	if (child) {
+		close(ends[1]);
+		exit(wait_until_ready(ends[0], child));
+	}
+	close(ends[0]);
+	setsid();
+	*fd = ends[1];
+	options->ready = leave_terminal;
+	options->data = fd;
+}
+
+static int check_policy(const char *path)
+{
+	struct acg_policy *policy;
+	g_autoptr(GError) error = NULL;
+
+	if (acg_policy_load_file(path, &policy, &error) < 0) {
+		fprintf(stderr, "%s\n", error->message);
+		return EXIT_USAGE;
+	}
+	acg_policy_unref(policy);
+	printf("%s: a good policy\n", path);
+	return 0;
+}
+
+/* "/" is where a daemon lives; paths from the command line are relative to where it was started. */
+static char *absolute(const char *path)
+{
+	return path ? g_canonicalize_filename(path, NULL) : NULL;
+}
+
+static int run(struct acg_daemon_options *options, bool foreground)
+{
+	g_autoptr(GError) error = NULL;
+	int fd, ret;
+
+	if (!foreground)
+		go_background(options, &fd);
+	if (chdir("/") < 0)
+		return 1;
+	ret = acg_daemon_run(options, &error);
+	if (!ret)
+		return 0;
+	fprintf(stderr, "agentcgd: %s\n", error ? error->message : g_strerror(-ret));
+	return ret == -EINVAL ? EXIT_USAGE : 1;
+}
+
+int main(int argc, char **argv)
+{
+	g_autofree char *config = NULL, *root = NULL, *run_dir = NULL, *pin_dir = NULL;
+	gboolean foreground = FALSE, dry_run = FALSE, no_bpf = FALSE, debug = FALSE, check = FALSE,
+		 version = FALSE;
+	const GOptionEntry entries[] = {
+		{"foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "stay in the foreground",
+		 NULL},
+		{"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry_run,
+		 "decide and log, change nothing in the kernel", NULL},
+		{"config", 'c', 0, G_OPTION_ARG_FILENAME, &config,
+		 "the policy, see agentcg.conf(5)", "POLICY"},
+		{"root", 'r', 0, G_OPTION_ARG_FILENAME, &root, "cgroup directory for the agents",
+		 "CGROUP_ROOT"},
+		{"run-dir", 0, 0, G_OPTION_ARG_FILENAME, &run_dir,
+		 "where history is kept (/run/agentcg)", "DIR"},
+		{"pin-dir", 0, 0, G_OPTION_ARG_FILENAME, &pin_dir,
+		 "where BPF maps are pinned (/sys/fs/bpf/agentcg)", "DIR"},
+		{"no-bpf", 0, 0, G_OPTION_ARG_NONE, &no_bpf, "load no BPF programs", NULL},
+		{"check", 0, 0, G_OPTION_ARG_NONE, &check,
+		 "check the policy given with -c and exit", NULL},
+		{"debug", 'd', 0, G_OPTION_ARG_NONE, &debug, "show FUSE requests on standard error",
+		 NULL},
+		{"version", 0, 0, G_OPTION_ARG_NONE, &version, "print the version and exit", NULL},
+		{NULL, 0, 0, 0, NULL, NULL, NULL},
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new("MOUNTPOINT");
+	g_autofree char *mountpoint = NULL, *config_path = NULL, *run_path = NULL;
+	struct acg_daemon_options options = {0};
+	g_autoptr(GError) error = NULL;
+
+	setlocale(LC_ALL, "");
+	g_log_set_writer_func(write_log, NULL, NULL);
+	g_option_context_set_summary(
+		context, "Serves the tree of agents and their tool calls, see agentcg(7).");
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error)) {
+		fprintf(stderr, "agentcgd: %s; try --help\n", error->message);
+		return EXIT_USAGE;
+	}
+	if (version) {
+		printf("agentcgd %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	if (check && config)
+		return check_policy(config);
+	if (argc != 2) {
+		fprintf(stderr, "agentcgd: give one MOUNTPOINT; try --help\n");
+		return EXIT_USAGE;
+	}
+	options.mountpoint = mountpoint = absolute(argv[1]);
+	options.config = config_path = absolute(config);
+	options.root = root;
+	options.run_dir = run_path = absolute(run_dir ? run_dir : "/run/agentcg");
+	options.pin_dir = pin_dir;
+	options.dry_run = dry_run;
+	options.no_bpf = no_bpf;
+	options.debug = debug;
+	return run(&options, foreground);
+}
