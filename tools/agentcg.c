@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* agentcg: the table of verbs. */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "tools/verbs.h"
+
+static const struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} verbs[] = {
+	{"run", acg_verb_run, "run a command as a tool call of its own"},
+	{"ls", acg_verb_ls, "agents and their calls, with memory and state"},
+	{"status", acg_verb_status, "what this host enforces, and why something is off"},
+};
+
+static void usage(FILE *out)
+{
+	fprintf(out, "usage: agentcg VERB [OPTION...] [ARGUMENT...]\n\n");
+	for (unsigned int i = 0; i < G_N_ELEMENTS(verbs); i++)
+		fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+	fprintf(out, "\nagentcg VERB --help says more. The tree is $AGENTCG_FS, else "
+		     "/sys/fs/agentcg, else\n"
+		     "/run/agentcg/fs. Manual pages: agentcg(1), agentcg(7).\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+
+	setlocale(LC_ALL, "");
+	if (!name) {
+		usage(stderr);
+		return ACG_EXIT_USAGE;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		usage(stdout);
+		return 0;
+	}
+	if (strcmp(name, "--version") == 0) {
+		printf("agentcg %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	for (unsigned int i = 0; i < G_N_ELEMENTS(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "agentcg: there is no verb \"%s\"; try agentcg --help\n", name);
+	return ACG_EXIT_USAGE;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* agentcg ls: a tree of agents and their calls with memory, peak, state and command. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "policy/hint.h"
+#include "tools/tree.h"
+#include "tools/verbs.h"
+
+struct listing {
+	int columns;       /* of the terminal; 0: no limit */
+	gboolean all;      /* ended calls too */
+	JsonBuilder *json; /* NULL: a table */
+};
+
+static const char *size_text(gint64 bytes, char buf[static 16])
+{
+	return bytes < 0 ? "-" : acg_size_format(bytes, buf);
+}
+
+/* Cuts a line at a character so that it fits into so many columns. */
+static void print_cut(const struct listing *listing, const char *line)
+{
+	if (listing->columns && g_utf8_strlen(line, -1) > listing->columns) {
+		g_autofree char *cut = g_utf8_substring(line, 0, listing->columns - 1);
+
+		printf("%s>\n", cut);
+	} else {
+		printf("%s\n", line);
+	}
+}
+
+static void list_call(struct listing *listing, const char *dir, const char *id, int depth)
+{
+	g_autoptr(JsonObject) info = acg_tree_json(NULL, dir, "calls", id, "info", NULL);
+	char now[16], peak[16], grant[16];
+	g_autofree char *name = NULL, *line = NULL;
+	const char *state;
+
+	if (!info)
+		return; /* gone between the listing and the look */
+	state = acg_json_string(info, "state", "?");
+	if (!listing->all && strcmp(state, "ended") == 0)
+		return;
+	if (listing->json) {
+		JsonNode *node = json_node_init_object(json_node_alloc(), info);
+
+		json_builder_add_value(listing->json, node);
+		return;
+	}
+	name = g_strdup_printf("%*s%s", depth * 2, "", id);
+	line = g_strdup_printf("%-24s %7s %7s %7s  %-9s %6.1fs  %s", name,
+			       size_text(acg_json_int(info, "memory_current", -1), now),
+			       size_text(acg_json_int(info, "memory_peak", -1), peak),
+			       size_text(acg_json_int(info, "grant", -1), grant), state,
+			       acg_json_int(info, "duration_ms", 0) / 1000.0,
+			       acg_json_string(info, "command", ""));
+	print_cut(listing, line);
+}
+
+static void list_agents(struct listing *listing, const char *dir, int depth);
+
+static void list_agent(struct listing *listing, const char *dir, const char *name, int depth)
+{
+	g_autoptr(JsonObject) info = acg_tree_json(NULL, dir, "info", NULL);
+	g_autoptr(GPtrArray) calls = acg_tree_names(dir, "calls");
+	char now[16], peak[16], budget[16];
+	g_autofree char *indented = g_strdup_printf("%*s%s", depth * 2, "", name);
+
+	if (!info)
+		return;
+	if (listing->json) {
+		json_builder_begin_object(listing->json);
+		json_builder_set_member_name(listing->json, "info");
+		json_builder_add_value(listing->json,
+				       json_node_init_object(json_node_alloc(), info));
+		json_builder_set_member_name(listing->json, "calls");
+		json_builder_begin_array(listing->json);
+	} else {
+		printf("%-24s %7s %7s %7s  %s\n", indented,
+		       size_text(acg_json_int(info, "used", -1), now),
+		       size_text(acg_json_int(info, "peak", -1), peak),
+		       size_text(acg_json_int(info, "budget", -1), budget),
+		       acg_json_string(info, "priority", ""));
+	}
+	for (unsigned int i = 0; i < calls->len; i++)
+		list_call(listing, dir, calls->pdata[i], depth + 1);
+	if (listing->json) {
+		json_builder_end_array(listing->json);
+		json_builder_set_member_name(listing->json, "agents");
+	}
+	list_agents(listing, dir, depth + 1);
+	if (listing->json)
+		json_builder_end_object(listing->json);
+}
+
+static void list_agents(struct listing *listing, const char *dir, int depth)
+{
+	g_autoptr(GPtrArray) agents = acg_tree_names(dir, "agents");
+
+	if (listing->json)
+		json_builder_begin_array(listing->json);
+	for (unsigned int i = 0; i < agents->len; i++) {
+		g_autofree char *below = g_build_filename(dir, "agents", agents->pdata[i], NULL);
+
+		list_agent(listing, below, agents->pdata[i], depth);
+	}
+	if (listing->json)
+		json_builder_end_array(listing->json);
+}
+
+static int terminal_columns(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static void list_one(struct listing *listing, const char *dir, const char *name)
+{
+	g_autofree char *path = name ? g_build_filename(dir, "agents", name, NULL) : NULL;
+
+	if (!listing->json)
+		printf("%-24s %7s %7s %7s  %-9s %7s  %s\n", "AGENT / CALL", "NOW", "PEAK", "GRANT",
+		       "STATE", "AGE", "COMMAND");
+	if (path)
+		list_agent(listing, path, name, 0);
+	else
+		list_agents(listing, dir, 0);
+}
+
+int acg_verb_ls(int argc, char **argv)
+{
+	struct listing listing = {.columns = terminal_columns()};
+	gboolean json = FALSE;
+	const GOptionEntry entries[] = {
+		{"all", 'a', 0, G_OPTION_ARG_NONE, &listing.all,
+		 "ended calls that can still be read, too", NULL},
+		{"json", 0, 0, G_OPTION_ARG_NONE, &json, "JSON", NULL},
+		{NULL, 0, 0, 0, NULL, NULL, NULL},
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new("[AGENT]");
+	const char *root = acg_tree_find();
+	g_autoptr(GError) error = NULL;
+
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error)) {
+		fprintf(stderr, "agentcg ls: %s\n", error->message);
+		return ACG_EXIT_USAGE;
+	}
+	if (!root) {
+		fprintf(stderr, "agentcg ls: no tree at /sys/fs/agentcg or /run/agentcg/fs: is "
+				"agentcgd running?\n");
+		return 1;
+	}
+	listing.json = json ? json_builder_new() : NULL;
+	list_one(&listing, root, argc > 1 ? argv[1] : NULL);
+	if (json) {
+		g_autoptr(JsonNode) node = json_builder_get_root(listing.json);
+		g_autofree char *text = json_to_string(node, FALSE);
+
+		printf("%s\n", text);
+		g_object_unref(listing.json);
+	}
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* agentcg status: the mechanisms in a table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/tree.h"
+#include "tools/verbs.h"
+
+static void print_table(char **lines)
+{
+	for (; *lines && **lines; lines++) {
+		g_auto(GStrv) words = g_strsplit(*lines, " ", 3);
+
+		if (g_strv_length(words) == 3)
+			printf("%-14s %-9s %s\n", words[0], words[1], words[2]);
+	}
+}
+
+static void print_json(char **lines)
+{
+	g_autoptr(JsonBuilder) builder = json_builder_new();
+	g_autoptr(JsonNode) root = NULL;
+	g_autofree char *text = NULL;
+
+	json_builder_begin_array(builder);
+	for (; *lines && **lines; lines++) {
+		g_auto(GStrv) words = g_strsplit(*lines, " ", 3);
+
+		if (g_strv_length(words) != 3)
+			continue;
+		json_builder_begin_object(builder);
+		json_builder_set_member_name(builder, "mechanism");
+		json_builder_add_string_value(builder, words[0]);
+		json_builder_set_member_name(builder, "state");
+		json_builder_add_string_value(builder, words[1]);
+		json_builder_set_member_name(builder, "reason");
+		json_builder_add_string_value(builder, words[2]);
+		json_builder_end_object(builder);
+	}
+	json_builder_end_array(builder);
+	root = json_builder_get_root(builder);
+	text = json_to_string(root, FALSE);
+	printf("%s\n", text);
+}
+
+int acg_verb_status(int argc, char **argv)
+{
+	gboolean json = FALSE;
+	const GOptionEntry entries[] = {
+		{"json", 0, 0, G_OPTION_ARG_NONE, &json, "one JSON array", NULL},
+		{NULL, 0, 0, 0, NULL, NULL, NULL},
+	};
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	const char *root = acg_tree_find();
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error)) {
+		fprintf(stderr, "agentcg status: %s\n", error->message);
+		return ACG_EXIT_USAGE;
+	}
+	if (!root) {
+		fprintf(stderr, "agentcg status: no tree at /sys/fs/agentcg or /run/agentcg/fs: is "
+				"agentcgd running?\n");
+		return 1;
+	}
+	text = acg_tree_read(&error, root, "status", NULL);
+	if (!text) {
+		fprintf(stderr, "agentcg status: %s\n", error->message);
+		return 1;
+	}
+	lines = g_strsplit(text, "\n", -1);
+	if (json)
+		print_json(lines);
+	else
+		print_table(lines);
+	return 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs of agentcg, one file each. argv[0] is the verb; each returns the exit status. */
+#ifndef AGENTCG_TOOLS_VERBS_H
+#define AGENTCG_TOOLS_VERBS_H
+
+#define ACG_EXIT_USAGE 2
+
+int acg_verb_run(int argc, char **argv);
+int acg_verb_ls(int argc, char **argv);
+int acg_verb_status(int argc, char **argv);
+
+#endif
