@@ -91,9 +91,9 @@ void acg_json_limit(GString *out, const char *key, uint64_t value)
 
 void acg_json_seconds(GString *out, const char *key, int64_t usec)
 {
+	uint64_t size = usec < 0 ? -(uint64_t)usec : (uint64_t)usec;
+
 	begin_value(out, key);
-	if (usec < 0)
-		g_string_append_c(out, '-');
-	g_string_append_printf(out, "%" PRIu64 ".%06" PRIu64, (uint64_t)ABS(usec) / G_USEC_PER_SEC,
-			       (uint64_t)ABS(usec) % G_USEC_PER_SEC);
+	g_string_append_printf(out, "%s%" PRIu64 ".%06" PRIu64, usec < 0 ? "-" : "",
+			       size / G_USEC_PER_SEC, size % G_USEC_PER_SEC);
 }
