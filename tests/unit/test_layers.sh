@@ -55,10 +55,10 @@ for word in $(cat Makefile.am bpf/bpf.am); do
 	named[$word]=1
 done
 
-# A program of one file is named without the suffix.
+# A program of one file, in tools or tests, is named without the suffix.
 is_named()
 {
-	[ -n "${named[$1]:-}" ] || [[ $1 == tests/*.c && -n "${named[${1%.c}]:-}" ]]
+	[ -n "${named[$1]:-}" ] || [[ $1 =~ ^(tests|tools)/.*\.c$ && -n "${named[${1%.c}]:-}" ]]
 }
 
 count=0
