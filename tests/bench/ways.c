@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two ways of each thing; see the header. */
+#include "tests/bench/ways.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Noreturn void die(const char *format, ...)
+{
+	g_autofree char *words = NULL;
+	va_list args;
+
+	va_start(args, format);
+	words = g_strdup_vprintf(format, args);
+	va_end(args);
+	fprintf(stderr, "marker: %s\n", words);
+	exit(1);
+}
+
+static int open_or_die(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		die("cannot open %s: %s", path, g_strerror(errno));
+	return fd;
+}
+
+void write_or_die(const char *path, const char *text)
+{
+	int fd = open_or_die(path, O_WRONLY);
+
+	if (write(fd, text, strlen(text)) < 0)
+		die("cannot write \"%s\" to %s: %s", text, path, g_strerror(errno));
+	close(fd);
+}
+
+void places_set(struct places *places, const char *mount, const char *agent, const char *root)
+{
+	places->tree_procs = g_strdup_printf("%s/agents/%s/cgroup.procs", mount, agent);
+	places->tree_max = g_strdup_printf("%s/agents/%s/memory.max", mount, agent);
+	places->call = g_strdup_printf("%s/self/call", mount);
+	places->group = g_build_filename(root, agent, NULL);
+	places->group_new = g_build_filename(root, agent, "by-hand", NULL);
+	places->new_procs = g_build_filename(places->group_new, "cgroup.procs", NULL);
+	places->self_procs = g_build_filename(root, agent, "self", "cgroup.procs", NULL);
+	places->file = access(places->tree_max, F_OK) == 0 ? "memory.current" : "cpu.stat";
+	places->tree_file = g_strdup_printf("%s/agents/%s/%s", mount, agent, places->file);
+	places->direct_file = g_build_filename(root, agent, places->file, NULL);
+}
+
+void places_clear(struct places *places)
+{
+	char *all[] = {places->tree_procs, places->tree_max,  places->call,
+		       places->group,      places->group_new, places->new_procs,
+		       places->self_procs, places->tree_file, places->direct_file,
+		       places->agentcg,    places->scripts};
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(all); i++)
+		g_free(all[i]);
+}
+
+/* --- begin and end ---------------------------------------------------------------------------- */
+
+/* Writes a marker and reads the answer, the call's id, into id. */
+static void mark(const struct places *places, const char *marker, char id[static 80])
+{
+	int fd = open_or_die(places->call, O_RDWR);
+	ssize_t n = write(fd, marker, strlen(marker));
+	int saved = errno;
+
+	if (n < 0 && (n = read(fd, id, 79)) >= 0)
+		die("\"%s\" was refused: %s: %.*s", marker, g_strerror(saved), (int)n, id);
+	n = read(fd, id, 79);
+	if (n <= 0)
+		die("no answer to \"%s\": %s", marker, g_strerror(errno));
+	id[n] = '\0';
+	close(fd);
+}
+
+void tree_call(const struct places *places)
+{
+	g_autofree char *end = NULL;
+	char id[80];
+
+	mark(places, "begin - -- bench", id);
+	end = g_strdup_printf("end %s exit=0", g_strchomp(id));
+	mark(places, end, id);
+}
+
+void direct_call(const struct places *places)
+{
+	if (mkdir(places->group_new, 0755) < 0)
+		die("cannot make %s: %s", places->group_new, g_strerror(errno));
+	write_or_die(places->new_procs, "0");
+	write_or_die(places->self_procs, "0");
+	if (rmdir(places->group_new) < 0)
+		die("cannot remove %s: %s", places->group_new, g_strerror(errno));
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+void ways_open_files(struct places *places)
+{
+	places->tree_fd = open_or_die(places->tree_file, O_RDONLY);
+	places->direct_fd = open_or_die(places->direct_file, O_RDONLY);
+}
+
+static void read_open_file(int fd, const char *name)
+{
+	char buf[4096];
+
+	for (int i = 0; i < READS; i++)
+		if (pread(fd, buf, sizeof(buf), 0) <= 0)
+			die("cannot read %s: %s", name, g_strerror(errno));
+}
+
+void tree_read(const struct places *places)
+{
+	read_open_file(places->tree_fd, places->tree_file);
+}
+
+void direct_read(const struct places *places)
+{
+	read_open_file(places->direct_fd, places->direct_file);
+}
+
+static void open_and_read(const char *path)
+{
+	char buf[4096];
+
+	for (int i = 0; i < READS; i++) {
+		int fd = open_or_die(path, O_RDONLY);
+
+		if (read(fd, buf, sizeof(buf)) <= 0)
+			die("cannot read %s: %s", path, g_strerror(errno));
+		close(fd);
+	}
+}
+
+void tree_open_read(const struct places *places)
+{
+	open_and_read(places->tree_file);
+}
+
+void direct_open_read(const struct places *places)
+{
+	open_and_read(places->direct_file);
+}
+
+/* --- programs --------------------------------------------------------------------------------- */
+
+static void run_quietly(const char *const argv[])
+{
+	posix_spawn_file_actions_t actions;
+	int status;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, argv[0], &actions, NULL, (char **)argv, environ))
+		die("cannot run %s", argv[0]);
+	posix_spawn_file_actions_destroy(&actions);
+	waitpid(pid, &status, 0);
+	if (status)
+		die("%s failed with status %d", argv[0], status);
+}
+
+void tree_run(const struct places *places)
+{
+	run_quietly((const char *const[]){places->agentcg, "run", "--", "true", NULL});
+}
+
+void direct_run(const struct places *places)
+{
+	g_autofree char *script = g_build_filename(places->scripts, "by-hand", NULL);
+
+	run_quietly((const char *const[]){script, places->group, "true", NULL});
+}

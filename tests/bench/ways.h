@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The things that are timed, each in two ways: through the tree, and directly. They exit with words
+ * when something fails: a time of something that did not happen is worth nothing.
+ */
+#ifndef AGENTCG_TESTS_BENCH_WAYS_H
+#define AGENTCG_TESTS_BENCH_WAYS_H
+
+#include <glib.h>
+
+/*
+ * What one sample of a read does so many times, to be timed as one: a single read takes about as
+ * long as a look at the clock.
+ */
+#define READS 50
+
+/* Paths, in the tree as the agent sees it and in the kernel. */
+struct places {
+	char *tree_procs; /* MOUNT/agents/AGENT/cgroup.procs */
+	char *tree_max;   /* MOUNT/agents/AGENT/memory.max */
+	char *call;       /* MOUNT/self/call */
+	char *group;      /* CGROUP_ROOT/AGENT */
+	char *group_new;  /* CGROUP_ROOT/AGENT/by-hand */
+	char *new_procs;  /* ... its cgroup.procs */
+	char *self_procs; /* CGROUP_ROOT/AGENT/self/cgroup.procs */
+	char *tree_file;  /* a file to read, in both places */
+	char *direct_file;
+	const char *file;       /* its name */
+	int tree_fd, direct_fd; /* of it */
+	char *agentcg;          /* the program; NULL: not there */
+	char *scripts;          /* the folder of shell and by-hand */
+};
+
+void places_set(struct places *places, const char *mount, const char *agent, const char *root);
+void places_clear(struct places *places);
+/* By a process of the agent, before it reads. */
+void ways_open_files(struct places *places);
+
+/* begin and end, begin being the writer itself; by hand: mkdir, in, out, rmdir */
+void tree_call(const struct places *places);
+void direct_call(const struct places *places);
+/* places.file, READS times, of a file that is open */
+void tree_read(const struct places *places);
+void direct_read(const struct places *places);
+/* the same, opened and closed each time */
+void tree_open_read(const struct places *places);
+void direct_open_read(const struct places *places);
+/* `agentcg run -- true` and the script by-hand */
+void tree_run(const struct places *places);
+void direct_run(const struct places *places);
+
+void write_or_die(const char *path, const char *text);
+_Noreturn void die(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+#endif
