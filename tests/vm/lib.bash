@@ -30,7 +30,7 @@ vm_lock() {
 	mkdir -p "$vm_cache"
 	exec {fd}> "$vm_cache/.lock-$1"
 	flock -n "$fd" && return
-	vm_say "another process is making '$1'; waiting for it"
+	vm_say "waiting for another process that has the lock '$1'"
 	flock "$fd"
 }
 
