@@ -172,17 +172,25 @@ int acg_cgroup_signal(int dirfd, int signo, GError **error)
 	return ret ? ret : acg_cgroup_each_pid(dirfd, send_to_pidfd, &to, error);
 }
 
-static void remove_children(int dirfd)
+void acg_cgroup_each_child(int dirfd, void (*fn)(int dirfd, const char *name, void *data),
+			   void *data)
 {
-	DIR *dir = fdopendir(openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	if (!dir)
 		return;
 	while ((entry = readdir(dir)))
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-			acg_cgroup_remove(dirfd, entry->d_name, NULL);
+			fn(dirfd, entry->d_name, data);
 	closedir(dir);
+}
+
+static void remove_child(int dirfd, const char *name, void *data)
+{
+	(void)data;
+	acg_cgroup_remove(dirfd, name, NULL);
 }
 
 int acg_cgroup_remove(int parent_dirfd, const char *name, GError **error)
@@ -195,7 +203,7 @@ int acg_cgroup_remove(int parent_dirfd, const char *name, GError **error)
 		return acg_fail_errno(error, errno, "cannot remove the cgroup %s", name);
 	dirfd = openat(parent_dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd >= 0) {
-		remove_children(dirfd);
+		acg_cgroup_each_child(dirfd, remove_child, NULL);
 		close(dirfd);
 	}
 	if (unlinkat(parent_dirfd, name, AT_REMOVEDIR) == 0)

@@ -36,6 +36,10 @@ bool acg_cgroup_lists(int dirfd, const char *file, const char *word);
 /* Calls fn for each pid of cgroup.procs; stops early when it returns non-zero and returns that. */
 int acg_cgroup_each_pid(int dirfd, int (*fn)(pid_t pid, void *data), void *data, GError **error);
 
+/* Calls fn for each cgroup below, by its directory's name. */
+void acg_cgroup_each_child(int dirfd, void (*fn)(int dirfd, const char *name, void *data),
+			   void *data);
+
 /*
  * Sends signo to every process in the cgroup and below, SIGKILL by cgroup.kill where there is one. A pid that was reused
  * between the look and the signal is never hit: pidfds are opened first and membership is looked at again.

@@ -16,6 +16,7 @@
 
 #include "policy/cgroupfs.h"
 #include "policy/enforcer.h"
+#include "policy/reaper.h"
 
 static const char *const control_files[ACG_N_CONTROLS] = {
 	[ACG_CONTROL_MEMORY_HIGH] = "memory.high",
@@ -37,6 +38,7 @@ struct cgroup_enforcer {
 	char enable[64]; /* "+memory +cpu ..." for cgroup.subtree_control */
 	bool has[G_N_ELEMENTS(controllers)];
 	bool has_kill, has_freeze;
+	struct acg_reaper *reaper;
 	GThreadPool *writers; /* one thread; jobs are struct slow_write */
 };
 
@@ -105,39 +107,83 @@ static int cgroup_attach(struct acg_enforcer *enforcer, struct acg_node *node, c
 	return ret;
 }
 
+/* An ended call of the same name may still be on its way out. */
+static int make_directory(struct cgroup_enforcer *self, int parent, const char *directory)
+{
+	if (mkdirat(parent, directory, 0755) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -1;
+	acg_reaper_flush(self->reaper);
+	return mkdirat(parent, directory, 0755);
+}
+
 static int cgroup_make(struct acg_enforcer *enforcer, struct acg_node *node, const char *name,
 		       GError **error)
 {
 	struct cgroup_enforcer *self = self_of(enforcer);
+	int parent = parent_dirfd(self, node);
 	char *directory = directory_name(node, name);
 	int ret;
 
-	if (mkdirat(parent_dirfd(self, node), directory, 0755) < 0) {
+	if (make_directory(self, parent, directory) < 0) {
 		ret = acg_fail_errno(error, errno, "cannot make the cgroup %s", directory);
 		g_free(directory);
 		return ret;
 	}
 	ret = open_group(self, node, directory, error);
 	if (ret) {
-		unlinkat(parent_dirfd(self, node), directory, AT_REMOVEDIR);
+		unlinkat(parent, directory, AT_REMOVEDIR);
 		g_free(directory);
 	}
 	return ret;
 }
 
-static int cgroup_remove(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
+static void forget_group(struct acg_node *node)
+{
+	g_free(node->group->name);
+	g_clear_pointer(&node->group, g_free);
+}
+
+static bool cgroup_populated(struct acg_enforcer *enforcer, struct acg_node *node)
+{
+	uint64_t populated = 0;
+	char buf[128];
+
+	(void)enforcer;
+	if (acg_cgroup_read(node->group->dirfd, "cgroup.events", buf, sizeof(buf), NULL) > 0)
+		acg_cgroup_keyed(buf, "populated", &populated);
+	return populated;
+}
+
+/* A call that is empty can be left to the reaper: rmdir will succeed, and nobody waits for it. */
+static bool leave_to_reaper(struct cgroup_enforcer *self, struct acg_node *node)
 {
 	struct acg_group *group = node->group;
-	int ret = acg_cgroup_remove(parent_dirfd(self_of(enforcer), node), group->name, error);
 
+	if (node->kind != ACG_KIND_CALL || cgroup_populated(&self->enforcer, node))
+		return false;
+	acg_reaper_push(self->reaper, parent_dirfd(self, node), group->dirfd, group->name);
+	forget_group(node);
+	return true;
+}
+
+static int cgroup_remove(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
+{
+	struct cgroup_enforcer *self = self_of(enforcer);
+	int ret;
+
+	if (leave_to_reaper(self, node))
+		return 0;
+	if (node->kind == ACG_KIND_AGENT)
+		acg_reaper_flush(self->reaper);
+	ret = acg_cgroup_remove(parent_dirfd(self, node), node->group->name, error);
 	if (ret && ret != -ENOENT)
 		return ret;
 	if (ret)
 		g_clear_error(error); /* somebody else removed it: what we wanted */
-	node->group = NULL;
-	close(group->dirfd);
-	g_free(group->name);
-	g_free(group);
+	close(node->group->dirfd);
+	forget_group(node);
 	return 0;
 }
 
@@ -242,17 +288,6 @@ static int cgroup_signal(struct acg_enforcer *enforcer, struct acg_node *node, i
 {
 	(void)enforcer;
 	return acg_cgroup_signal(node->group->dirfd, signo, error);
-}
-
-static bool cgroup_populated(struct acg_enforcer *enforcer, struct acg_node *node)
-{
-	uint64_t populated = 0;
-	char buf[128];
-
-	(void)enforcer;
-	if (acg_cgroup_read(node->group->dirfd, "cgroup.events", buf, sizeof(buf), NULL) > 0)
-		acg_cgroup_keyed(buf, "populated", &populated);
-	return populated;
 }
 
 /* --- measuring ---------------------------------------------------------------------------------------------- */
@@ -362,6 +397,7 @@ static void cgroup_free(struct acg_enforcer *enforcer)
 {
 	struct cgroup_enforcer *self = self_of(enforcer);
 
+	acg_reaper_free(self->reaper);
 	g_thread_pool_free(self->writers, FALSE, TRUE);
 	close(self->root_dirfd);
 	g_free(self->root_path);
@@ -418,6 +454,7 @@ struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error)
 	enable_controllers(self);
 	self->has_kill = acg_cgroup_has(self->root_dirfd, "cgroup.kill");
 	self->has_freeze = acg_cgroup_has(self->root_dirfd, "cgroup.freeze");
+	self->reaper = acg_reaper_new(self->has[0]);
 	self->writers = g_thread_pool_new(slow_write, NULL, 1, FALSE, NULL);
 	if (self->has[0]) {
 		/* What an agent's memory.low protects is bounded by its ancestors': leave that to the agents' own. */
