@@ -347,25 +347,33 @@ static bool empty_begin(const struct acg_call *call, bool by_itself, struct acg_
 	       now.mono - call->start.mono < G_USEC_PER_SEC / 10 && call->usage.cpu_usec < 20000;
 }
 
-/* What the kernel's counters say about how it ended. */
-static void explain_end(struct acg_call *call, bool by_itself, struct acg_time now, GArray *actions)
+/* Says so when the kernel's OOM killer was in the call, from its counters: once, or for a persistent shell each time. */
+static bool explain_oom(struct acg_call *call, GArray *actions)
 {
 	bool own_limit = call->usage.oom_events > 0;
 
-	if (call->usage.oom_kills &&
-	    !(call->causes_told & (1u << ACG_CAUSE_OOM | 1u << ACG_CAUSE_OOM_AGENT))) {
+	if (call->usage.oom_kills <= call->oom_told || (call->oom_told && !call->keep))
+		return call->oom_told > 0;
+	call->oom_told = call->usage.oom_kills;
+	if (!call->keep)
 		call->signal = SIGKILL;
-		acg_do_feedback(actions, call, own_limit ? ACG_CAUSE_OOM : ACG_CAUSE_OOM_AGENT,
-				NULL, true);
-	} else if (empty_begin(call, by_itself, now)) {
+	acg_do_feedback(actions, call, own_limit ? ACG_CAUSE_OOM : ACG_CAUSE_OOM_AGENT, NULL, true);
+	return true;
+}
+
+static void explain_end(struct acg_call *call, bool by_itself, struct acg_time now, GArray *actions)
+{
+	if (!explain_oom(call, actions) && empty_begin(call, by_itself, now))
 		acg_do_feedback(actions, call, ACG_CAUSE_EMPTY, NULL, false);
-	}
 }
 
 static void detach(struct acg_call *call, GArray *actions)
 {
 	if (call->state == ACG_CALL_DETACHED)
 		return;
+	explain_oom(
+		call,
+		actions); /* whoever ended it reads the feedback now, with victims still on their way out */
 	call->state = ACG_CALL_DETACHED;
 	call->by_mkdir = false; /* ends when it is empty */
 	call->inhabited = true;
@@ -491,6 +499,19 @@ void acg_engine_kill(struct acg_engine *engine, struct acg_call *call, GArray *a
 
 /* --- signs from the kernel ---------------------------------------------------------------------------------- */
 
+/*
+ * A throttled call tried to grow on. That alone is no sign of pressure, or throttling would keep itself going: only while the budget
+ * that it was throttled for is still short.
+ */
+static void grows_on(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+		     GArray *actions)
+{
+	while (agent && !agent->pressure_since)
+		agent = agent->parent;
+	if (agent && !agent->pressure_outside && acg_ladder_still_short(engine, agent))
+		acg_ladder_sign(engine, agent, false, now, actions);
+}
+
 static void call_usage(struct acg_engine *engine, struct acg_call *call,
 		       const struct acg_usage *before, struct acg_time now, GArray *actions)
 {
@@ -501,22 +522,13 @@ static void call_usage(struct acg_engine *engine, struct acg_call *call,
 		call->grown = now.mono;
 	if (usage->pids_refused > before->pids_refused)
 		acg_do_feedback(actions, call, ACG_CAUSE_PIDS, NULL, false);
-	if (call->keep && usage->oom_kills > before->oom_kills)
-		acg_do_feedback(actions, call,
-				usage->oom_events ? ACG_CAUSE_OOM : ACG_CAUSE_OOM_AGENT, NULL,
-				true);
+	explain_oom(call, actions);
 	/* Only where nothing in the kernel holds it: by process (procfs). A kernel with memory.max never lets it get there. */
 	if (usage->memory_current > call->memory_max && !call->signal &&
 	    engine->policy->ladder.enabled && engine->policy->ladder.kill)
 		acg_ladder_kill(call, ACG_CAUSE_OOM, actions);
-	if (call->throttled_since && usage->high_events > before->high_events) {
-		struct acg_agent *agent = call->node.agent;
-
-		while (agent->parent && !agent->pressure_since)
-			agent = agent->parent;
-		if (agent->pressure_since)
-			acg_ladder_sign(engine, agent, agent->pressure_outside, now, actions);
-	}
+	if (call->throttled_since && usage->high_events > before->high_events)
+		grows_on(engine, call->node.agent, now, actions);
 }
 
 static void agent_usage(struct acg_engine *engine, struct acg_agent *agent,

@@ -3,8 +3,8 @@
  * The ladder, on the cgroup tier.
  *
  * A sign of pressure on agent A is one of: A's memory.high, set below its budget as a tripwire, was crossed while what A
- * holds (page cache aside) is above the high mark; A ran into its memory.max; a throttled call of A tried to grow on; a
- * PSI trigger on A while none of its calls is throttled or frozen by us (a delay that we cause counts as pressure, and
+ * holds (page cache aside) is above the high mark; A ran into its memory.max; a throttled call of A tried to grow on while A still
+ * holds more than the low mark; a PSI trigger on A while none of its calls is throttled or frozen by us (a delay that we cause counts as pressure, and
  * must not feed itself). If A's own budget is not short, the pressure comes from outside, and the ladder is for calls of agents
  * with a lower priority than A; otherwise for A's own calls and those of its sub-agents.
  *
@@ -102,12 +102,20 @@ static GPtrArray *victims(struct acg_engine *engine, const struct acg_agent *age
 	return reach.calls;
 }
 
+static bool holds_percent(const struct acg_agent *agent, uint32_t percent)
+{
+	return agent->budget.memory != ACG_MAX &&
+	       agent->usage.memory_held >= agent->budget.memory / 100 * percent;
+}
+
 bool acg_ladder_budget_short(const struct acg_engine *engine, const struct acg_agent *agent)
 {
-	const struct acg_ladder *ladder = &engine->policy->ladder;
+	return holds_percent(agent, engine->policy->ladder.high_percent);
+}
 
-	return agent->budget.memory != ACG_MAX &&
-	       agent->usage.memory_held >= agent->budget.memory / 100 * ladder->high_percent;
+bool acg_ladder_still_short(const struct acg_engine *engine, const struct acg_agent *agent)
+{
+	return holds_percent(agent, engine->policy->ladder.low_percent);
 }
 
 /* memory.high at `bytes`, but never under what the agent itself lowered it to, and not where BPF does the delaying. */

@@ -26,6 +26,9 @@ void acg_ladder_kill(struct acg_call *call, enum acg_cause cause, GArray *action
 /* True if what the agent holds is above its budget's high mark. */
 bool acg_ladder_budget_short(const struct acg_engine *engine, const struct acg_agent *agent);
 
+/* True while it has not fallen below the low mark again: between the two marks pressure that began goes on. */
+bool acg_ladder_still_short(const struct acg_engine *engine, const struct acg_agent *agent);
+
 /* Takes back what was done to a call: memory.high, throttled. */
 void acg_ladder_release(struct acg_call *call, GArray *actions);
 

@@ -133,6 +133,31 @@ static void the_way_back(void **state)
 	fixture_free(&fixture);
 }
 
+static void throttling_does_not_keep_itself_going(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct acg_usage usage = {.memory_current = 300 * MIB};
+	int64_t last;
+
+	(void)state;
+	uses(call, 300 * MIB);
+	agent_runs_short(&fixture, agent);
+	last = agent->pressure_last;
+	turn(&fixture, SECOND);
+	usage.high_events++; /* it wants to grow, and the budget is short: a sign */
+	acg_engine_usage(fixture.engine, &call->node, &usage, fixture.now, fixture.actions);
+	assert_true(agent->pressure_last > last);
+	last = agent->pressure_last;
+	turn(&fixture, SECOND);
+	agent->usage.memory_held = 400 * MIB; /* it still wants to, but there is room */
+	usage.high_events++;
+	acg_engine_usage(fixture.engine, &call->node, &usage, fixture.now, fixture.actions);
+	assert_int_equal(agent->pressure_last, last);
+	fixture_free(&fixture);
+}
+
 static void freezes_one_and_thaws_it(void **state)
 {
 	struct fixture fixture = fixture_new(policy_text);
@@ -312,6 +337,7 @@ int main(void)
 		cmocka_unit_test(over_its_grant_is_throttled_at_once),
 		cmocka_unit_test(nobody_over_holds_the_next_victim),
 		cmocka_unit_test(the_way_back),
+		cmocka_unit_test(throttling_does_not_keep_itself_going),
 		cmocka_unit_test(freezes_one_and_thaws_it),
 		cmocka_unit_test(an_only_call_is_not_frozen_for_its_own_budget),
 		cmocka_unit_test(frozen_at_most_half_of_a_minute),
