@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,6 +90,14 @@ static off_t whole_size(int fd, off_t size)
 	return 0;
 }
 
+/* Nearly always: no line is torn. */
+static bool ends_whole(int fd, off_t size)
+{
+	char last;
+
+	return size == 0 || (pread(fd, &last, 1, size - 1) == 1 && last == '\n');
+}
+
 /* Opens the agent's file for appending, without a torn line at its end. */
 static int open_whole(const struct acg_history *history, const char *name, off_t *ret_size,
 		      GError **error)
@@ -102,7 +111,7 @@ static int open_whole(const struct acg_history *history, const char *name, off_t
 		return acg_fail_errno(error, -fd, "cannot open the history file %s", name);
 	if (fstat(fd, &st) < 0)
 		goto fail;
-	whole = whole_size(fd, st.st_size);
+	whole = ends_whole(fd, st.st_size) ? st.st_size : whole_size(fd, st.st_size);
 	if (whole < 0 || (whole < st.st_size && ftruncate(fd, whole) < 0))
 		goto fail;
 	*ret_size = whole;
