@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From the text of a policy to the struct: tables of keys (config.c reads them), then what the figures must fulfil together,
- * then the patterns compiled. A rule's pattern is matched with PCRE's own limits on steps and depth, and against commands of 2 KiB
- * at most, so that a pattern with bad habits costs milliseconds, not the daemon.
+ * then the patterns compiled. A rule's pattern is matched with a limit on its steps, and against commands of 2 KiB at most, so that
+ * a pattern with bad habits costs milliseconds, not the daemon.
  */
 #include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "policy/config.h"
 #include "policy/policy_private.h"
 
-#define ENTRIES_MAX 1000 /* of each list */
+#define ENTRIES_MAX 1000     /* of each list */
+#define STEPS_MAX   "200000" /* of one match, as PCRE counts; an ordinary pattern takes tens */
 
 #define ROW(type, field, key, kind)                                                                \
 	{                                                                                          \
@@ -149,7 +152,8 @@ static void check_agent(struct acg_config_reader *reader, config_setting_t *at,
 {
 	if (!rule->match)
 		rule->match = g_strdup("*");
-	if (rule->budget.memory != ACG_MAX && rule->self.reserve >= rule->budget.memory)
+	if (rule->budget.memory && rule->budget.memory != ACG_MAX &&
+	    rule->self.reserve >= rule->budget.memory)
 		acg_config_fault(reader, at,
 				 "self.reserve must be below budget.memory: nothing would be left "
 				 "for calls");
@@ -166,15 +170,30 @@ static void check_rule(struct acg_config_reader *reader, config_setting_t *at,
 		       struct acg_command_rule *rule)
 {
 	g_autoptr(GError) error = NULL;
+	g_autoptr(GRegex) regex = NULL;
+	g_autofree char *bounded = NULL;
 
 	if (!rule->match) {
 		acg_config_fault(reader, at,
 				 "a rule needs match = \"a regular expression on the command\"");
 		return;
 	}
-	rule->regex = g_regex_new(rule->match, G_REGEX_OPTIMIZE, 0, &error);
+	bounded = g_strconcat("(*LIMIT_MATCH=" STEPS_MAX ")", rule->match, NULL);
+	regex = g_regex_new(rule->match, 0, 0, &error); /* as given: for the words of a fault */
+	if (regex)
+		rule->regex = g_regex_new(bounded, G_REGEX_OPTIMIZE, 0, NULL);
 	if (!rule->regex)
-		acg_config_fault(reader, at, "match: %s", error->message);
+		acg_config_fault(reader, at, "match: %s",
+				 error ? error->message : "this pattern cannot be used");
+}
+
+static void check_user_budget(struct acg_config_reader *reader, config_setting_t *at,
+			      const struct acg_budget *budget)
+{
+	if (!budget->memory)
+		acg_config_fault(reader, at, "a memory limit of 0 lets nothing run");
+	if (!budget->agents)
+		acg_config_fault(reader, at, "budget.agents = 0 lets the user make no agent");
 }
 
 static void check_user(struct acg_config_reader *reader, config_setting_t *at,
@@ -187,6 +206,7 @@ static void check_user(struct acg_config_reader *reader, config_setting_t *at,
 		acg_config_fault(reader, at, "an entry of users needs user = \"name or number\"");
 		return;
 	}
+	check_user_budget(reader, at, &rule->budget);
 	if (!rule->match)
 		rule->match = g_strconcat(rule->user, "-*", NULL);
 	if (g_ascii_string_to_unsigned(rule->user, 10, 0, UINT32_MAX - 1, &number, NULL)) {
@@ -296,7 +316,8 @@ static void read_all(struct acg_config_reader *reader, config_t *config, struct 
 	policy->ladder.enabled = true;
 	acg_config_read(reader, root, policy_keys, policy);
 	if (policy->root[0] != '/')
-		acg_config_fault(reader, root, "root is an absolute path, below a cgroup2 mount");
+		acg_config_fault(reader, config_setting_get_member(root, "root"),
+				 "root is an absolute path, below a cgroup2 mount");
 	check_ladder(reader, root, &policy->ladder);
 	read_agents(reader, root, policy);
 	read_rules(reader, root, policy);
@@ -305,15 +326,40 @@ static void read_all(struct acg_config_reader *reader, config_t *config, struct 
 
 /* --- the whole ---------------------------------------------------------------------------------------------- */
 
-static int finish(config_t *config, const char *name, const char *text,
-		  struct acg_policy **ret_policy, GError **error)
+/* Where the text comes from. */
+struct source {
+	const char *text;
+	const char *name;   /* for messages */
+	const char *folder; /* of @include; NULL: none may be */
+	bool includes;      /* there is an @include in it */
+};
+
+/* What `policy` shows: the text as it is, or, with includes, the whole that they make, which can be written back. */
+static char *shown_text(const config_t *config, const struct source *source)
 {
-	struct acg_config_reader reader = {.name = name, .faults = g_string_new(NULL)};
+	g_autofree char *whole = NULL;
+	size_t size;
+	FILE *out;
+	char *text;
+
+	if (!source->includes || !(out = open_memstream(&text, &size)))
+		return g_strdup(source->text);
+	config_write(config, out);
+	fclose(out);
+	whole = g_strdup_printf("# %s, with what it includes\n%s", source->name, text);
+	free(text);
+	return g_steal_pointer(&whole);
+}
+
+static int finish(config_t *config, const struct source *source, struct acg_policy **ret_policy,
+		  GError **error)
+{
+	struct acg_config_reader reader = {.name = source->name, .faults = g_string_new(NULL)};
 	struct acg_policy *policy = acg_policy_new_blank();
 	int ret = 0;
 
 	read_all(&reader, config, policy);
-	policy->text = g_strdup(text);
+	policy->text = shown_text(config, source);
 	if (reader.faults->len) {
 		ret = acg_fail(error, EINVAL, "%s", reader.faults->str);
 		acg_policy_unref(policy);
@@ -359,42 +405,62 @@ static bool has_include(const char *text)
 	return false;
 }
 
-int acg_policy_load_text(const char *text, const char *name, struct acg_policy **ret_policy,
-			 GError **error)
+static int load(struct source *source, struct acg_policy **ret_policy, GError **error)
 {
 	config_t config;
 	int ret;
 
-	if (has_include(text))
+	source->includes = has_include(source->text);
+	if (source->includes && !source->folder)
 		return acg_fail(error, EINVAL,
-				"%s: @include works in a file only: write the whole policy", name);
-	if (too_deep(text))
-		return acg_fail(error, EINVAL, "%s: brackets are nested too deeply", name);
+				"%s: @include works in a file only: write the whole policy",
+				source->name);
+	if (too_deep(source->text))
+		return acg_fail(error, EINVAL, "%s: brackets are nested too deeply", source->name);
 	config_init(&config);
-	ret = config_read_string(&config, text) ? finish(&config, name, text, ret_policy, error)
-						: syntax_fault(&config, name, error);
+	if (source->folder)
+		config_set_include_dir(&config, source->folder);
+	ret = config_read_string(&config, source->text)
+		      ? finish(&config, source, ret_policy, error)
+		      : syntax_fault(&config, source->name, error);
 	config_destroy(&config);
 	return ret;
+}
+
+int acg_policy_load_text(const char *text, const char *name, struct acg_policy **ret_policy,
+			 GError **error)
+{
+	struct source source = {.text = text, .name = name};
+
+	return load(&source, ret_policy, error);
+}
+
+/* The file up to its end or its first NUL, which is no text. */
+static int read_file(const char *path, char **ret_text, GError **error)
+{
+	FILE *file = fopen(path, "re");
+	size_t size = 0;
+	int saved = file ? 0 : errno;
+	char *text = NULL;
+
+	if (file && getdelim(&text, &size, '\0', file) < 0 && ferror(file))
+		saved = errno;
+	if (file)
+		fclose(file);
+	if (saved)
+		acg_fail_errno(error, saved, "cannot read the policy %s", path);
+	else
+		*ret_text = g_strdup(text && size ? text : "");
+	free(text);
+	return -saved;
 }
 
 int acg_policy_load_file(const char *path, struct acg_policy **ret_policy, GError **error)
 {
 	g_autofree char *text = NULL, *folder = g_path_get_dirname(path);
-	config_t config;
-	FILE *file = fopen(path, "re");
-	int ret;
+	struct source source = {.name = path, .folder = folder};
+	int ret = read_file(path, &text, error);
 
-	if (!file)
-		return acg_fail_errno(error, errno, "cannot read the policy %s", path);
-	fclose(file);
-	if (!g_file_get_contents(path, &text, NULL, NULL))
-		return acg_fail(error, EIO, "cannot read the policy %s", path);
-	if (too_deep(text))
-		return acg_fail(error, EINVAL, "%s: brackets are nested too deeply", path);
-	config_init(&config);
-	config_set_include_dir(&config, folder);
-	ret = config_read_file(&config, path) ? finish(&config, path, text, ret_policy, error)
-					      : syntax_fault(&config, path, error);
-	config_destroy(&config);
-	return ret;
+	source.text = text;
+	return ret ? ret : load(&source, ret_policy, error);
 }
