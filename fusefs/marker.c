@@ -178,9 +178,13 @@ static int parse_pair(struct acg_marker *marker, char *word, GError **error)
 /* COMMAND as it is kept: one line of valid UTF-8, control characters as spaces, cut at a character. */
 static char *take_command(const char *text, size_t len)
 {
-	g_autofree char *raw = g_strndup(text, MIN(len, ACG_COMMAND_MAX * 2)); /* a NUL ends it */
-	char *command = g_utf8_make_valid(raw, -1);
+	g_autofree char *raw = NULL;
+	char *command;
 
+	for (; len && is_blank(*text); len--)
+		text++;
+	raw = g_strndup(text, MIN(len, ACG_COMMAND_MAX * 2)); /* a NUL ends it */
+	command = g_utf8_make_valid(raw, -1);
 	if (strlen(command) > ACG_COMMAND_MAX)
 		*g_utf8_find_prev_char(command, command + ACG_COMMAND_MAX + 1) = '\0';
 	for (char *at = command; *at; at++)
