@@ -32,18 +32,24 @@ enum acg_cpu_class {
 	ACG_CPU_BATCH,
 };
 
-/* One agent, self or call. Sizes are bytes, ~0 is "no limit". Written by user space only. */
+/*
+ * One agent, self or call. Sizes are bytes, ~0 is "no limit". Written by user space, but for
+ * slowed_until, which the memory programs set in place; user space writes 0 there.
+ */
 struct acg_group_entry {
 	__u64 agent;        /* cgroup id of the agent this belongs to (of itself for an agent) */
 	__u64 parent;       /* cgroup id of the enclosing agent; 0 for an agent at the top */
 	__u64 memory_grant; /* what it may use before anything slows it down */
 	__u64 memory_max;   /* its memory.max */
+	__u64 slowed_until; /* CLOCK_MONOTONIC ns: over its grant or delayed, less CPU until then */
 	__u32 kind;         /* enum acg_kind */
 	__u32 priority;     /* enum acg_priority */
 	__u32 cpu_class;    /* enum acg_cpu_class */
 	__u32 cpu_weight;   /* 1 to 10000, as cpu.weight */
 	__u32 delay_max_ms; /* the most that one charge may be delayed */
 	__u32 delay_ms;     /* a fixed delay for every charge over the grant; 0: graduated */
+	__u32 throttled;    /* 1: the ladder slows it down: less CPU, as while slowed_until is ahead */
+	__u32 unused;       /* 0 */
 };
 
 enum acg_bpf_event_type {

@@ -29,6 +29,7 @@ static struct acg_group_entry entry_of(const struct acg_node *node)
 	} else if (node->kind == ACG_KIND_CALL) {
 		entry.memory_grant = ((const struct acg_call *)node)->grant;
 		entry.cpu_class = ((const struct acg_call *)node)->cpu;
+		entry.throttled = ((const struct acg_call *)node)->throttled_since != 0;
 	}
 	return entry;
 }

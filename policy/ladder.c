@@ -131,6 +131,7 @@ static void throttle(struct acg_engine *engine, struct acg_call *call, uint64_t 
 	if (!call->throttled_since) {
 		call->throttled_since = now.mono;
 		call->grown = now.mono;
+		acg_do(actions, ACG_DO_UPDATE, &call->node);
 	}
 	if (!engine->kernel_delays)
 		acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
@@ -294,6 +295,7 @@ void acg_ladder_release(struct acg_call *call, GArray *actions)
 		call->state = ACG_CALL_RUNNING;
 	acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
 		       call->lowered[ACG_CONTROL_MEMORY_HIGH]);
+	acg_do(actions, ACG_DO_UPDATE, &call->node);
 	acg_do_event(actions, &call->node, "released", ACG_CAUSE_NONE, NULL);
 }
 

@@ -22,7 +22,7 @@
 static void test_record_sizes(void **state)
 {
 	(void)state;
-	assert_int_equal(sizeof(struct acg_group_entry), 4 * 8 + 6 * 4);
+	assert_int_equal(sizeof(struct acg_group_entry), 5 * 8 + 8 * 4);
 	assert_int_equal(sizeof(struct acg_bpf_event), 2 * 8 + 2 * 4 + 4 * 8 + ACG_COMM_LEN);
 }
 

@@ -74,6 +74,8 @@ static void over_its_grant_is_throttled_at_once(void **state)
 	agent_runs_short(&fixture, agent);
 	assert_int_equal(value_set(&fixture, &over->node, ACG_CONTROL_MEMORY_HIGH), 100 * MIB);
 	assert_int_equal(over->state, ACG_CALL_THROTTLED);
+	assert_non_null(find_action(&fixture, ACG_DO_UPDATE, &over->node)); /* the scheduler hears of it */
+	assert_null(find_action(&fixture, ACG_DO_UPDATE, &within->node));
 	assert_int_equal(within->state, ACG_CALL_RUNNING);
 	assert_int_equal(value_set(&fixture, &within->node, ACG_CONTROL_MEMORY_HIGH), -1);
 	/* the tripwire must not throttle `self`, which is held at its own grant */
