@@ -36,11 +36,6 @@ struct procfs_enforcer {
 	bool needed; /* the memory controller is missing, as far as was seen */
 };
 
-static bool counts_memory(const struct acg_group *group)
-{
-	return acg_cgroup_has(group->dirfd, "memory.current");
-}
-
 /* --- measuring -------------------------------------------------------------------------------- */
 
 struct sum {
@@ -48,7 +43,6 @@ struct sum {
 	bool exact;
 	int64_t until;                 /* CLOCK_MONOTONIC usec */
 	struct acg_proc_memory memory; /* peak: the highest of a single process */
-	uint64_t cpu_usec;
 };
 
 static bool was_moved_in(const struct acg_call *call, pid_t pid)
@@ -73,18 +67,6 @@ static int add_memory(pid_t pid, void *data)
 	sum->memory.file += memory.file;
 	if (sum->call && memory.peak > sum->memory.peak && !was_moved_in(sum->call, pid))
 		sum->memory.peak = memory.peak;
-	return 0;
-}
-
-static int add_cpu(pid_t pid, void *data)
-{
-	struct sum *sum = data;
-	uint64_t usec;
-
-	if (g_get_monotonic_time() > sum->until)
-		return 1;
-	if (acg_proc_cpu(pid, &usec))
-		sum->cpu_usec += usec;
 	return 0;
 }
 
@@ -159,31 +141,14 @@ static void measure_memory(const struct acg_node *node, struct acg_usage *usage)
 	usage->memory_peak = MAX(MAX(usage->memory_peak, usage->memory_current), peak);
 }
 
-/*
- * Only for groups without cpu.stat, which has had this figure since Linux 4.15. Who has exited
- * counts if its parent is there.
- */
-static void measure_cpu(const struct acg_node *node, struct acg_usage *usage)
-{
-	struct sum sum = {0};
-
-	add_node(node, add_cpu, &sum);
-	usage->cpu_usec = MAX(usage->cpu_usec, sum.cpu_usec);
-}
-
 static int procfs_measure(struct acg_enforcer *enforcer, struct acg_node *node,
 			  struct acg_usage *usage, GError **error)
 {
-	struct procfs_enforcer *self = (struct procfs_enforcer *)enforcer;
+	const struct procfs_enforcer *self = (struct procfs_enforcer *)enforcer;
 
 	(void)error;
-	if (node->group->dirfd < 0)
-		return 0;
-	self->needed = !counts_memory(node->group);
-	if (self->needed)
+	if (self->needed && node->group->dirfd >= 0)
 		measure_memory(node, usage);
-	if (!acg_cgroup_has(node->group->dirfd, "cpu.stat"))
-		measure_cpu(node, usage);
 	return 0;
 }
 
@@ -339,14 +304,15 @@ static int procfs_signal(struct acg_enforcer *enforcer, struct acg_node *node, i
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-/* Sees for the first group, before anything is measured, whether it is needed. */
+/* Sees by each agent's cgroup whether it is needed; the calls in it are like it. */
 static int procfs_make(struct acg_enforcer *enforcer, struct acg_node *node, const char *name,
 		       GError **error)
 {
 	(void)name;
 	(void)error;
-	if (node->group->dirfd >= 0)
-		((struct procfs_enforcer *)enforcer)->needed = !counts_memory(node->group);
+	if (node->kind == ACG_KIND_AGENT && node->group->dirfd >= 0)
+		((struct procfs_enforcer *)enforcer)->needed =
+			!acg_cgroup_has(node->group->dirfd, "memory.current");
 	return 0;
 }
 

@@ -54,31 +54,6 @@ bool acg_proc_parse_rollup(const char *text, struct acg_proc_memory *ret_memory)
 	return true;
 }
 
-bool acg_proc_parse_stat(const char *text, uint64_t *ret_cpu_usec)
-{
-	/*
-	 * "PID (NAME) S ..." where NAME may hold anything, parentheses and newlines too: the last
-	 * one closes it.
-	 */
-	const char *at = strrchr(text, ')');
-	unsigned long long ticks[4];
-	long hertz = sysconf(_SC_CLK_TCK);
-	uint64_t sum = 0;
-
-	/*
-	 * state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt, then utime stime
-	 * cutime cstime
-	 */
-	if (!at ||
-	    sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
-		   &ticks[0], &ticks[1], &ticks[2], &ticks[3]) != 4)
-		return false;
-	for (int i = 0; i < 4; i++)
-		sum += ticks[i];
-	*ret_cpu_usec = sum * (1000000 / hertz);
-	return true;
-}
-
 /*
  * However long the file is: what a process may make long, such as its groups, hides none of the
  * lines after it.
@@ -105,13 +80,6 @@ bool acg_proc_pss(pid_t pid, struct acg_proc_memory *ret_memory)
 	g_autofree char *text = read_proc(pid, "smaps_rollup");
 
 	return text && acg_proc_parse_rollup(text, ret_memory);
-}
-
-bool acg_proc_cpu(pid_t pid, uint64_t *ret_cpu_usec)
-{
-	g_autofree char *text = read_proc(pid, "stat");
-
-	return text && acg_proc_parse_stat(text, ret_cpu_usec);
 }
 
 bool acg_proc_active(pid_t pid)

@@ -19,13 +19,11 @@ struct acg_proc_memory {
 };
 
 /*
- * Parsers of the texts of status, smaps_rollup and stat. False: it is a kernel thread or a zombie
- * (no memory), or not such a text.
+ * Parsers of the texts of status and smaps_rollup. False: it is a kernel thread or a zombie (no
+ * memory), or not such a text.
  */
 bool acg_proc_parse_status(const char *text, struct acg_proc_memory *ret_memory);
 bool acg_proc_parse_rollup(const char *text, struct acg_proc_memory *ret_memory);
-/* utime, stime, and those of its children that were waited for. */
-bool acg_proc_parse_stat(const char *text, uint64_t *ret_cpu_usec);
 
 /*
  * Memory as the process's counters have it (/proc/PID/status, Rss): what it shares with others
@@ -39,8 +37,6 @@ bool acg_proc_rss(pid_t pid, struct acg_proc_memory *ret_memory);
  * 2 ms for 1 GiB in 4 KiB pages.
  */
 bool acg_proc_pss(pid_t pid, struct acg_proc_memory *ret_memory);
-
-bool acg_proc_cpu(pid_t pid, uint64_t *ret_cpu_usec);
 
 /* True if it may still do something: it is there, and neither stopped nor a zombie. */
 bool acg_proc_active(pid_t pid);
