@@ -143,25 +143,35 @@ int acg_caller_resolve(const struct acg_registry *registry, const char *root_pat
 		       uid_t uid, gid_t gid, struct acg_caller *ret_caller, GError **error)
 {
 	struct acg_caller caller = {.tid = tid, .uid = uid, .gid = gid};
-	char status[PROC_MAX];
-	pid_t pids[32];
 	int ret;
 
 	if (!tid)
 		return acg_fail(error, ESRCH,
 				"the caller's pid is not visible to agentcgd: it runs in a pid "
 				"namespace beside the daemon's");
-	ret = read_proc(tid, "status", status, error);
-	if (!ret)
-		ret = acg_process_node(registry, root_path, tid, &caller.node, error);
+	ret = acg_process_node(registry, root_path, tid, &caller.node, error);
 	if (ret)
 		return ret;
-	caller.tgid = atoi(status_field(status, "Tgid"));
-	caller.threads = atoi(status_field(status, "Threads"));
-	caller.pid_ns_level = ns_pids(status, pids);
-	caller.ns_init = caller.pid_ns_level > 1 && pids[caller.pid_ns_level - 1] == 1;
 	caller.agent = caller.node ? caller.node->agent : NULL;
 	*ret_caller = caller;
+	return 0;
+}
+
+int acg_caller_identify(struct acg_caller *caller, GError **error)
+{
+	char status[PROC_MAX];
+	pid_t pids[32];
+	int ret;
+
+	if (caller->tgid)
+		return 0;
+	ret = read_proc(caller->tid, "status", status, error);
+	if (ret)
+		return ret;
+	caller->tgid = atoi(status_field(status, "Tgid"));
+	caller->threads = atoi(status_field(status, "Threads"));
+	caller->pid_ns_level = ns_pids(status, pids);
+	caller->ns_init = caller->pid_ns_level > 1 && pids[caller->pid_ns_level - 1] == 1;
 	return 0;
 }
 

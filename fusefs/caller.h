@@ -10,16 +10,17 @@
 #include "policy/registry.h"
 
 struct acg_caller {
-	pid_t tid;  /* as in the request */
-	pid_t tgid; /* 0: not visible */
+	pid_t tid; /* as in the request */
 	uid_t uid;
 	gid_t gid;
+	/* the self or call it runs in (or a cgroup below that); NULL: outside every agent */
+	struct acg_node *node;
+	struct acg_agent *agent; /* node's; NULL: outside */
+	/* of its process, once acg_caller_identify() was asked for them; few requests need them */
+	pid_t tgid; /* 0: not asked yet */
 	unsigned int threads;
 	unsigned int pid_ns_level; /* 1: the daemon's own pid namespace */
 	bool ns_init;              /* first process of a nested pid namespace */
-	struct acg_node *
-		node; /* the self or call it runs in (or a cgroup below that); NULL: outside every agent */
-	struct acg_agent *agent; /* node's; NULL: outside */
 };
 
 /*
@@ -30,17 +31,20 @@ struct acg_caller {
 int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, pid_t tid,
 		       uid_t uid, gid_t gid, struct acg_caller *ret_caller, GError **error);
 
+/* Fills in what concerns its process, unless that was done before. ESRCH: the thread is gone. */
+int acg_caller_identify(struct acg_caller *caller, GError **error);
+
 /* Root (uid 0) outside every agent: may do everything. */
 bool acg_caller_is_operator(const struct acg_caller *caller);
 
 /*
- * A pid as the caller writes it, into the daemon's pid namespace: itself for 0. Only processes of `agent` (NULL: any process) are
+ * A pid as the (identified) caller writes it, into the daemon's pid namespace: itself for 0. Only processes of `agent` (NULL: any process) are
  * looked at when the namespaces differ. ESRCH: no such process there.
  */
 int acg_caller_pid(const struct acg_caller *caller, pid_t pid, int agent_dirfd, pid_t *ret_pid,
 		   GError **error);
 
-/* A pid of the daemon's namespace as the caller would see it; 0: invisible to it (as the kernel prints it). */
+/* A pid of the daemon's namespace as the (identified) caller would see it; 0: invisible to it (as the kernel prints it). */
 pid_t acg_caller_pid_seen(const struct acg_caller *caller, pid_t pid);
 
 /*

@@ -204,7 +204,8 @@ static void reply_pids(fuse_req_t req, const struct acg_place *place, size_t siz
 	struct pid_list list = {&caller, NULL};
 
 	if (!text || offset == 0) {
-		if (acg_fs_caller(req, &caller, NULL) < 0) {
+		if (acg_fs_caller(req, &caller, NULL) < 0 ||
+		    acg_caller_identify(&caller, NULL) < 0) {
 			fuse_reply_err(req, ESRCH);
 			return;
 		}
@@ -243,18 +244,21 @@ static int move_process(struct acg_fs *fs, const struct acg_place *place,
 {
 	g_autofree char *word = g_strstrip(g_strdup(text));
 	struct acg_node *from, *to = place->call ? place->node : &place->agent->self;
+	struct acg_caller writer = *caller;
 	uint64_t number;
 	pid_t pid;
 	int ret;
 
 	if (!g_ascii_string_to_unsigned(word, 10, 0, INT32_MAX, &number, NULL))
 		return acg_fail(error, EINVAL, "write one pid; 0 means yourself");
-	ret = acg_caller_pid(caller, number, place->agent->node.group->dirfd, &pid, error);
+	ret = acg_caller_identify(&writer, error);
+	if (!ret)
+		ret = acg_caller_pid(&writer, number, place->agent->node.group->dirfd, &pid, error);
 	if (!ret)
 		ret = acg_process_node(acg_manager_registry(fs->manager), fs->root_path, pid, &from,
 				       error);
 	if (!ret)
-		ret = acg_rights_move(caller, from, to, error);
+		ret = acg_rights_move(&writer, from, to, error);
 	return ret ? ret : acg_manager_move(fs->manager, to, pid, error);
 }
 

@@ -136,9 +136,10 @@ ACG_WRITER(call)
 	struct acg_caller now = *caller;
 	g_autoptr(GError) why = NULL;
 	bool first = true;
-	int ret = 0;
+	int ret;
 
-	if (len > ACG_MARKER_MAX)
+	ret = acg_caller_identify(&now, &why);
+	if (!ret && len > ACG_MARKER_MAX)
 		ret = acg_fail(&why, EINVAL, "a write to call is at most %d bytes", ACG_MARKER_MAX);
 	for (const char *line = text, *end; !ret && line < text + len; line = end + 1) {
 		end = memchr(line, '\n', text + len - line);

@@ -80,8 +80,11 @@ struct stat acg_fs_attr(const struct acg_fs *fs, uint64_t ino, const struct acg_
 
 void acg_fs_reply_entry(fuse_req_t req, uint64_t ino, const struct acg_place *place)
 {
-	/* A call's or an agent's name may mean another one tomorrow; all other names stay with their directory. */
-	bool may_go = !place->file && place->node && place->index == ACG_INDEX_DIR;
+	/*
+	 * A call's name may mean another one tomorrow, without the kernel's knowing. An agent goes by rmdir alone,
+	 * which the kernel sees; all other names stay with their directory.
+	 */
+	bool may_go = place->call && place->index == ACG_INDEX_DIR && !place->file;
 	struct fuse_entry_param entry = {
 		.ino = ino,
 		.attr = acg_fs_attr(acg_fs_of(req), ino, place),

@@ -156,12 +156,12 @@ static bool cgroup_populated(struct acg_enforcer *enforcer, struct acg_node *nod
 	return populated;
 }
 
-/* A call that is empty can be left to the reaper: rmdir will succeed, and nobody waits for it. */
+/* A call that was empty when it was last measured can be left to the reaper: rmdir will succeed, and nobody waits for it. */
 static bool leave_to_reaper(struct cgroup_enforcer *self, struct acg_node *node)
 {
 	struct acg_group *group = node->group;
 
-	if (node->kind != ACG_KIND_CALL || cgroup_populated(&self->enforcer, node))
+	if (node->kind != ACG_KIND_CALL || acg_node_call(node)->usage.populated)
 		return false;
 	acg_reaper_push(self->reaper, parent_dirfd(self, node), group->dirfd, group->name);
 	forget_group(node);
