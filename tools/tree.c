@@ -130,14 +130,14 @@ GPtrArray *acg_tree_names(const char *root, const char *sub)
 	return names;
 }
 
-gint64 acg_json_int(JsonObject *object, const char *member, gint64 fallback)
+gint64 acg_tree_int(JsonObject *object, const char *member, gint64 fallback)
 {
 	JsonNode *node = json_object_get_member(object, member);
 
 	return node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_int(node) : fallback;
 }
 
-const char *acg_json_string(JsonObject *object, const char *member, const char *fallback)
+const char *acg_tree_string(JsonObject *object, const char *member, const char *fallback)
 {
 	JsonNode *node = json_object_get_member(object, member);
 	const char *text = node && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_string(node) : NULL;

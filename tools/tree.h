@@ -23,7 +23,7 @@ int acg_tree_write(const char *path, const char *text, GError **error);
 GPtrArray *acg_tree_names(const char *root, const char *sub);
 
 /* A member that may be null: the fallback then. */
-gint64 acg_json_int(JsonObject *object, const char *member, gint64 fallback);
-const char *acg_json_string(JsonObject *object, const char *member, const char *fallback);
+gint64 acg_tree_int(JsonObject *object, const char *member, gint64 fallback);
+const char *acg_tree_string(JsonObject *object, const char *member, const char *fallback);
 
 #endif

@@ -41,7 +41,7 @@ static void list_call(struct listing *listing, const char *dir, const char *id, 
 
 	if (!info)
 		return; /* gone between the listing and the look */
-	state = acg_json_string(info, "state", "?");
+	state = acg_tree_string(info, "state", "?");
 	if (!listing->all && strcmp(state, "ended") == 0)
 		return;
 	if (listing->json) {
@@ -52,11 +52,11 @@ static void list_call(struct listing *listing, const char *dir, const char *id, 
 	}
 	name = g_strdup_printf("%*s%s", depth * 2, "", id);
 	line = g_strdup_printf("%-24s %7s %7s %7s  %-9s %6.1fs  %s", name,
-			       size_text(acg_json_int(info, "memory_current", -1), now),
-			       size_text(acg_json_int(info, "memory_peak", -1), peak),
-			       size_text(acg_json_int(info, "grant", -1), grant), state,
-			       acg_json_int(info, "duration_ms", 0) / 1000.0,
-			       acg_json_string(info, "command", ""));
+			       size_text(acg_tree_int(info, "memory_current", -1), now),
+			       size_text(acg_tree_int(info, "memory_peak", -1), peak),
+			       size_text(acg_tree_int(info, "grant", -1), grant), state,
+			       acg_tree_int(info, "duration_ms", 0) / 1000.0,
+			       acg_tree_string(info, "command", ""));
 	print_cut(listing, line);
 }
 
@@ -80,10 +80,10 @@ static void list_agent(struct listing *listing, const char *dir, const char *nam
 		json_builder_begin_array(listing->json);
 	} else {
 		printf("%-24s %7s %7s %7s  %s\n", indented,
-		       size_text(acg_json_int(info, "used", -1), now),
-		       size_text(acg_json_int(info, "peak", -1), peak),
-		       size_text(acg_json_int(info, "budget", -1), budget),
-		       acg_json_string(info, "priority", ""));
+		       size_text(acg_tree_int(info, "used", -1), now),
+		       size_text(acg_tree_int(info, "peak", -1), peak),
+		       size_text(acg_tree_int(info, "budget", -1), budget),
+		       acg_tree_string(info, "priority", ""));
 	}
 	for (unsigned int i = 0; i < calls->len; i++)
 		list_call(listing, dir, calls->pdata[i], depth + 1);
