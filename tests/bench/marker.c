@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a marker costs: begin and end through the tree against the same cgroup made, entered, left
- * and removed by hand, from C and from a shell, also with the CPUs busy and the agent at its memory
- * limit; reading a kernel file through the tree against reading it directly; `agentcg run` against
+ * and removed by hand (bare, and with the control files that agentcg writes and reads for it), from C
+ * and from a shell, also with the CPUs busy and the agent at its memory limit; reading a kernel file through the tree against reading it directly; `agentcg run` against
  * a shell wrapper. Both ways take turns in one process that belongs to the agent, so that whatever
  * disturbs the machine disturbs both. Needs root and a running daemon: see tests/bench/run.
  */
@@ -48,6 +48,7 @@ static const struct bench_case {
 	double aim;
 } cases[] = {
 	{"begin+end, C", tree_call, direct_call, LOAD_NONE, 1, 1, 1.5},
+	{"begin+end, C, same files", tree_call, direct_call_files, LOAD_NONE, 1, 1, 1.25},
 	{"begin+end, C, CPUs busy", tree_call, direct_call, LOAD_CPUS, 1, 1, 0},
 	{"begin+end, C, at memory limit", tree_call, direct_call, LOAD_MEMORY, 1, 1, 0},
 	{"begin+end, shell builtin echo", NULL, NULL, LOAD_NONE, 1, 3, 0},

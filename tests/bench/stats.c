@@ -98,7 +98,7 @@ void comparisons_print(const struct comparison *all, unsigned int n)
 		print_outcome(&p50);
 		print_outcome(&p99);
 		if (row->aim > 0)
-			printf("  aim: p50 under %.1f, %s", row->aim,
+			printf("  aim: p50 under %.4g, %s", row->aim,
 			       p50.ratio.median < row->aim ? "met" : "missed");
 		printf("\n");
 	}

@@ -46,7 +46,7 @@ void places_set(struct places *places, const char *mount, const char *agent, con
 {
 	places->tree_procs = g_strdup_printf("%s/agents/%s/cgroup.procs", mount, agent);
 	places->tree_max = g_strdup_printf("%s/agents/%s/memory.max", mount, agent);
-	places->call = g_strdup_printf("%s/self/call", mount);
+	places->call = g_strdup_printf("%s/agents/%s/call", mount, agent);
 	places->group = g_build_filename(root, agent, NULL);
 	places->group_new = g_build_filename(root, agent, "by-hand", NULL);
 	places->new_procs = g_build_filename(places->group_new, "cgroup.procs", NULL);
@@ -69,30 +69,28 @@ void places_clear(struct places *places)
 
 /* --- begin and end ---------------------------------------------------------------------------- */
 
-/* Writes a marker and reads the answer, the call's id, into id. */
-static void mark(const struct places *places, const char *marker, char id[static 80])
+/* Writes a marker; if it is refused, says why. */
+static void mark(int fd, const char *marker)
 {
-	int fd = open_or_die(places->call, O_RDWR);
-	ssize_t n = write(fd, marker, strlen(marker));
-	int saved = errno;
+	char answer[256];
+	ssize_t n;
 
-	if (n < 0 && (n = read(fd, id, 79)) >= 0)
-		die("\"%s\" was refused: %s: %.*s", marker, g_strerror(saved), (int)n, id);
-	n = read(fd, id, 79);
-	if (n <= 0)
-		die("no answer to \"%s\": %s", marker, g_strerror(errno));
-	id[n] = '\0';
-	close(fd);
+	if (write(fd, marker, strlen(marker)) > 0)
+		return;
+	n = read(fd, answer, sizeof(answer));
+	die("\"%s\" was refused: %.*s", marker, (int)MAX(n, 0), answer);
 }
 
 void tree_call(const struct places *places)
 {
-	g_autofree char *end = NULL;
-	char id[80];
+	int fd = open_or_die(places->call, O_RDWR);
+	char answer[80];
 
-	mark(places, "begin - -- bench", id);
-	end = g_strdup_printf("end %s exit=0", g_strchomp(id));
-	mark(places, end, id);
+	mark(fd, "begin - -- bench");
+	if (read(fd, answer, sizeof(answer)) <= 0)
+		die("no answer to begin: %s", g_strerror(errno));
+	mark(fd, "end - exit=0");
+	close(fd);
 }
 
 void direct_call(const struct places *places)
@@ -105,12 +103,58 @@ void direct_call(const struct places *places)
 		die("cannot remove %s: %s", places->group_new, g_strerror(errno));
 }
 
+static void write_at(int dirfd, const char *file, const char *text)
+{
+	int fd = openat(dirfd, file, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		die("cannot write \"%s\" to %s: %s", text, file, g_strerror(errno));
+	close(fd);
+}
+
+/* What this kernel does not have is not read: agentcg does not either. */
+static void read_at(int dirfd, const char *file)
+{
+	char buf[1024];
+	int fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (read(fd, buf, sizeof(buf)) < 0)
+		die("cannot read %s: %s", file, g_strerror(errno));
+	close(fd);
+}
+
+void direct_call_files(const struct places *places)
+{
+	static const char *const read_at_end[] = {"cgroup.events", "cpu.stat", "memory.current",
+						  "memory.peak", "memory.events"};
+	int dirfd;
+
+	if (mkdirat(places->group_fd, "by-hand", 0755) < 0)
+		die("cannot make %s: %s", places->group_new, g_strerror(errno));
+	dirfd = openat(places->group_fd, "by-hand", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (faccessat(dirfd, "memory.oom.group", F_OK, 0) == 0)
+		write_at(dirfd, "memory.oom.group", "1");
+	write_at(dirfd, "cgroup.procs", "0");
+	read_at(AT_FDCWD, "/proc/self/oom_score_adj");
+	write_at(AT_FDCWD, "/proc/self/oom_score_adj", "1000");
+	write_at(places->group_fd, "self/cgroup.procs", "0");
+	write_at(AT_FDCWD, "/proc/self/oom_score_adj", "0");
+	for (unsigned int i = 0; i < G_N_ELEMENTS(read_at_end); i++)
+		read_at(dirfd, read_at_end[i]);
+	close(dirfd);
+	if (unlinkat(places->group_fd, "by-hand", AT_REMOVEDIR) < 0)
+		die("cannot remove %s: %s", places->group_new, g_strerror(errno));
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 void ways_open_files(struct places *places)
 {
 	places->tree_fd = open_or_die(places->tree_file, O_RDONLY);
 	places->direct_fd = open_or_die(places->direct_file, O_RDONLY);
+	places->group_fd = open_or_die(places->group, O_RDONLY | O_DIRECTORY);
 }
 
 static void read_open_file(int fd, const char *name)

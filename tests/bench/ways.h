@@ -18,10 +18,11 @@
 struct places {
 	char *tree_procs; /* MOUNT/agents/AGENT/cgroup.procs */
 	char *tree_max;   /* MOUNT/agents/AGENT/memory.max */
-	char *call;       /* MOUNT/self/call */
+	char *call;       /* MOUNT/agents/AGENT/call */
 	char *group;      /* CGROUP_ROOT/AGENT */
 	char *group_new;  /* CGROUP_ROOT/AGENT/by-hand */
 	char *new_procs;  /* ... its cgroup.procs */
+	int group_fd;     /* CGROUP_ROOT/AGENT, once a process of the agent has opened it */
 	char *self_procs; /* CGROUP_ROOT/AGENT/self/cgroup.procs */
 	char *tree_file;  /* a file to read, in both places */
 	char *direct_file;
@@ -36,9 +37,13 @@ void places_clear(struct places *places);
 /* By a process of the agent, before it reads. */
 void ways_open_files(struct places *places);
 
-/* begin and end, begin being the writer itself; by hand: mkdir, in, out, rmdir */
+/*
+ * begin and end of the writer itself, on one open file, with the answer read; by hand: mkdir, in, out,
+ * rmdir, or the same with the files that agentcg writes and reads for such a call
+ */
 void tree_call(const struct places *places);
 void direct_call(const struct places *places);
+void direct_call_files(const struct places *places);
 /* places.file, READS times, of a file that is open */
 void tree_read(const struct places *places);
 void direct_read(const struct places *places);
