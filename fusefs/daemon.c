@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The parts joined, and the signals; see the header. */
+/* The worker: the parts joined, and the signals; see the header. */
 #include "fusefs/daemon.h"
 
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "bpf/loader.h"
 #include "fusefs/session.h"
+#include "fusefs/supervisor.h"
 #include "policy/record.h"
 
 struct daemon {
@@ -21,6 +26,7 @@ struct daemon {
 	struct acg_fs *fs;
 	struct acg_manager *manager;
 	struct acg_session *session;
+	struct acg_shared *shared; /* mapped */
 };
 
 static void log_line(int priority, const char *message, const char *agent_path, const char *call_id)
@@ -97,7 +103,7 @@ static int make_parts(struct daemon *daemon, GError **error)
 
 	if (ret)
 		return ret;
-	daemon->fs = acg_fs_new(root_path, error);
+	daemon->fs = acg_fs_new(root_path, daemon->shared, ACG_WORKER_STATE, error);
 	if (!daemon->fs)
 		return -ENOMEM;
 	options.bpf = daemon->bpf;
@@ -164,20 +170,62 @@ static void raise_descriptors(void)
 	}
 }
 
+/* --- the supervisor ----------------------------------------------------------------------------------------- */
+
+static int map_shared(struct daemon *daemon, GError **error)
+{
+	void *shared = mmap(NULL, ACG_SHARED_HEADER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    ACG_WORKER_STATE, 0);
+
+	if (shared == MAP_FAILED)
+		return acg_fail_errno(error, errno, "cannot map what workers share");
+	daemon->shared = shared;
+	if (daemon->shared->version && daemon->shared->version != ACG_SHARED_VERSION)
+		return acg_fail(error, EPROTO,
+				"cannot take over from a worker whose table of open files is of "
+				"version %u (ours: %d): restart the service instead",
+				daemon->shared->version, ACG_SHARED_VERSION);
+	return 0;
+}
+
+/* All that can go wrong with a new binary or policy has been tried: says so, and waits for the one before to be gone. */
+static int await_turn(GError **error)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char byte = ACG_SAY_ABLE;
+
+	if (write(ACG_WORKER_CONTROL, &byte, 1) != 1 || read(ACG_WORKER_CONTROL, &byte, 1) != 1)
+		return acg_fail(error, ECANCELED, "the supervisor has no use for this worker");
+	/* By process, so it also holds back the successor of a supervisor that was killed. */
+	if (fcntl(ACG_WORKER_STATE, F_SETLKW, &whole) < 0)
+		return acg_fail_errno(error, errno, "cannot lock what workers share");
+	return 0;
+}
+
+static void say_serving(void)
+{
+	const char byte = ACG_SAY_SERVING;
+
+	if (write(ACG_WORKER_CONTROL, &byte, 1) != 1)
+		raise(SIGTERM); /* nobody is there who would keep the mount */
+}
+
 static int serve(struct daemon *daemon, GError **error)
 {
-	int ret = acg_session_mount(daemon->fs, daemon->options->mountpoint, daemon->options->debug,
-				    on_session_end, daemon, &daemon->session, error);
+	int ret = acg_session_new(daemon->fs, ACG_WORKER_FUSE, daemon->options->debug,
+				  on_session_end, daemon, &daemon->session, error);
 
 	if (ret)
 		return ret;
+	daemon->shared->version = ACG_SHARED_VERSION;
 	g_unix_signal_add(SIGTERM, on_terminate, daemon);
 	g_unix_signal_add(SIGINT, on_terminate, daemon);
 	g_unix_signal_add(SIGHUP, on_reload, daemon);
 	g_unix_signal_add(SIGUSR1, on_dump, daemon);
 	daemon->loop = g_main_loop_new(NULL, FALSE);
-	if (daemon->options->ready)
-		daemon->options->ready(daemon->options->data);
+	say_serving();
+	if (daemon->options->serving)
+		daemon->options->serving();
 	g_main_loop_run(daemon->loop);
 	g_main_loop_unref(daemon->loop);
 	return 0;
@@ -194,6 +242,14 @@ static void free_parts(struct daemon *daemon)
 	}
 	acg_policy_unref(daemon->policy);
 	g_free(daemon->bpf_off);
+	if (daemon->shared)
+		munmap(daemon->shared, ACG_SHARED_HEADER_SIZE);
+}
+
+static void own_descriptors(void)
+{
+	for (int fd = ACG_WORKER_FUSE; fd <= ACG_WORKER_CONTROL; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
@@ -201,6 +257,8 @@ int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
 	struct daemon daemon = {.options = options};
 	int ret;
 
+	own_descriptors();
+	prctl(PR_SET_NAME, "agentcgd");
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	ret = load_policy(&daemon, error);
@@ -208,6 +266,10 @@ int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
 		return ret;
 	if (g_mkdir_with_parents(options->run_dir, 0755) < 0)
 		ret = acg_fail_errno(error, errno, "cannot make %s", options->run_dir);
+	if (!ret)
+		ret = map_shared(&daemon, error);
+	if (!ret)
+		ret = await_turn(error);
 	if (!ret)
 		ret = make_parts(&daemon, error);
 	if (!ret)

@@ -15,28 +15,24 @@ static void destroy_string(void *string)
 	g_string_free(string, TRUE);
 }
 
-static void destroy_poll(void *handle)
-{
-	fuse_pollhandle_destroy(handle);
-}
-
 static GHashTable *by_handle(GDestroyNotify destroy)
 {
 	return g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, destroy);
 }
 
-struct acg_fs *acg_fs_new(const char *root_path, GError **error)
+struct acg_fs *acg_fs_new(const char *root_path, struct acg_shared *shared, int state_fd,
+			  GError **error)
 {
 	struct acg_fs *fs = g_new0(struct acg_fs, 1);
 
-	if (acg_opens_new(&fs->opens, error) < 0) {
+	if (acg_opens_new(state_fd, ACG_SHARED_OPENS, &fs->opens, error) < 0) {
 		g_free(fs);
 		return NULL;
 	}
+	fs->shared = shared;
 	fs->root_path = g_strdup(root_path);
 	fs->texts = by_handle(destroy_string);
 	fs->listings = by_handle((GDestroyNotify)g_ptr_array_unref);
-	fs->polls = by_handle(destroy_poll);
 	fs->backings = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
 	fs->slow = g_thread_pool_new(acg_kernel_slow_job, fs, SLOW_THREADS, FALSE, NULL);
 	fs->started = g_get_real_time();
@@ -49,12 +45,36 @@ void acg_fs_free(struct acg_fs *fs)
 		return;
 	g_thread_pool_free(fs->slow, FALSE, TRUE);
 	g_hash_table_unref(fs->backings);
-	g_hash_table_unref(fs->polls);
 	g_hash_table_unref(fs->listings);
 	g_hash_table_unref(fs->texts);
 	acg_opens_free(fs->opens);
 	g_free(fs->root_path);
 	g_free(fs);
+}
+
+static void reopen(uint64_t fh, struct acg_open *open, void *data)
+{
+	struct acg_fs *fs = data;
+	struct acg_place place;
+
+	(void)fh;
+	if (open->backing_id)
+		acg_kernel_reopen(fs, open);
+	if (open->watched) {
+		fs->watched++;
+		open->changed = 1; /* what happened meanwhile nobody knows */
+		if (acg_inode_place(acg_manager_registry(fs->manager), open->ino, &place) == 0)
+			acg_manager_watch(fs->manager, place.node, place.file->name, NULL);
+	}
+	if (open->poll) {
+		acg_wire_wake(fs->fuse_fd, open->poll);
+		open->poll = 0;
+	}
+}
+
+void acg_fs_reopen(struct acg_fs *fs)
+{
+	acg_opens_each(fs->opens, 0, reopen, fs);
 }
 
 static void op_init(void *data, struct fuse_conn_info *conn)

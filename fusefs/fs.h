@@ -13,20 +13,33 @@
 
 #include "fusefs/inode.h"
 #include "fusefs/opens.h"
+#include "fusefs/shared.h"
+#include "fusefs/wire.h"
 #include "policy/manager.h"
+
+/* What becomes of libfuse's answer to FUSE_INIT (session.c). */
+enum acg_init {
+	ACG_INIT_NONE,  /* no such answer is being made */
+	ACG_INIT_FIRST, /* it is kept and sent */
+	ACG_INIT_AGAIN, /* it is dropped: the kernel had one from an earlier worker */
+};
 
 struct acg_fs {
 	struct acg_manager *manager; /* borrowed */
 	char *root_path; /* of agentcg's cgroup root within the cgroup2 mount: "/agentcg" */
-	struct fuse_session *session; /* borrowed; for poll notifications */
+	int fuse_fd;                  /* borrowed; for what libfuse has no function for */
+	struct acg_shared *shared;    /* borrowed */
+	struct acg_wire request;      /* the one that is being handled */
+	bool resumed;                 /* an earlier worker began it (journal.h) */
+	enum acg_init init;
 	struct acg_opens *opens;
 	GHashTable *texts; /* fh -> GString: rendered at the first read of an open */
 	GHashTable *
 		listings; /* fh -> GPtrArray of names: a directory as it was when its reading began */
-	GHashTable *polls;    /* fh -> struct fuse_pollhandle */
 	GQueue parked;        /* struct acg_parked: reads that wait for events */
 	GHashTable *backings; /* ino -> struct acg_backing: kernel files that are passed through */
 	unsigned int watched; /* opens of kernel files with poll: whom changes concern */
+	unsigned int polled;  /* opens that somebody may sleep on in poll(2) */
 	GThreadPool *slow;    /* kernel files that may take long */
 	bool passthrough;     /* the kernel agreed to it */
 	int64_t started;      /* CLOCK_REALTIME usec: times of the root's files */
@@ -37,8 +50,13 @@ extern const struct fuse_lowlevel_ops acg_fs_ops;
 /* What an agent may have open at once: more than any shell needs, fewer than would hurt others. */
 #define ACG_OPENS_PER_AGENT 4096
 
-struct acg_fs *acg_fs_new(const char *root_path, GError **error);
+/* `shared` and the memfd that it is mapped from are borrowed. */
+struct acg_fs *acg_fs_new(const char *root_path, struct acg_shared *shared, int state_fd,
+			  GError **error);
 void acg_fs_free(struct acg_fs *fs);
+
+/* Takes up the opens of earlier workers: watches what they watch, wakes who sleeps in poll(2) once. */
+void acg_fs_reopen(struct acg_fs *fs);
 
 /* For struct acg_manager_options: wakes readers and poll(2). */
 struct acg_listener acg_fs_listener(struct acg_fs *fs);
@@ -73,6 +91,8 @@ void acg_fs_reply_entry(fuse_req_t req, uint64_t ino, const struct acg_place *pl
 /* Replies to the open, by passthrough where that goes. */
 void acg_kernel_open(fuse_req_t req, const struct acg_place *place, struct fuse_file_info *fi);
 void acg_kernel_release(fuse_req_t req, const struct acg_open *open);
+/* An open of an earlier worker's is passed through: so is its file. */
+void acg_kernel_reopen(struct acg_fs *fs, const struct acg_open *open);
 void acg_kernel_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
 		     struct acg_open *open, size_t size, off_t offset);
 void acg_kernel_write(fuse_req_t req, const struct acg_place *place,
@@ -82,7 +102,7 @@ void acg_kernel_slow_job(void *job, void *fs);
 /* stream.c */
 void acg_stream_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
 		     struct acg_open *open, size_t size, unsigned int flags);
-void acg_stream_release(struct acg_fs *fs, uint64_t fh);
+void acg_stream_release(struct acg_fs *fs, struct acg_open *open);
 void acg_stream_abort(struct acg_fs *fs); /* answers all parked reads with ENODEV */
 
 /* ops_*.c */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fusefs/fs.h"
+#include "fusefs/journal.h"
 #include "policy/cgroupfs.h"
 #include "policy/enforcer.h"
 
@@ -70,7 +71,9 @@ static bool try_passthrough(fuse_req_t req, const struct acg_place *place,
 	if (!fs->passthrough || (fi->flags & O_ACCMODE) != O_RDONLY || !place->node->group ||
 	    (place->file->flags & (ACG_FILE_POLL | ACG_FILE_PIDS)))
 		return false;
-	fi->backing_id = backing_open(req, place, open->ino);
+	/* One that an earlier worker got so far is counted already. */
+	fi->backing_id = open->backing_id ? open->backing_id
+					  : backing_open(req, place, open->ino);
 	if (!fi->backing_id)
 		return false;
 	open->backing_id = fi->backing_id;
@@ -93,6 +96,19 @@ static bool try_passthrough(fuse_req_t req, const struct acg_place *place,
 	return false;
 }
 #endif
+
+void acg_kernel_reopen(struct acg_fs *fs, const struct acg_open *open)
+{
+	struct acg_backing *backing = g_hash_table_lookup(fs->backings, &open->ino);
+
+	if (!backing) {
+		backing = g_new0(struct acg_backing, 1);
+		backing->ino = open->ino;
+		backing->id = open->backing_id;
+		g_hash_table_insert(fs->backings, &backing->ino, backing);
+	}
+	backing->opens++;
+}
 
 void acg_kernel_open(fuse_req_t req, const struct acg_place *place, struct fuse_file_info *fi)
 {
@@ -287,8 +303,9 @@ void acg_kernel_write(fuse_req_t req, const struct acg_place *place,
 	else
 		ret = acg_manager_write(fs->manager, place->node, place->file->name,
 					text, operator, & error);
+	ret = acg_journal_finish(fs, ret ? acg_fs_refuse(fs, place, false, error) : 0);
 	if (ret)
-		fuse_reply_err(req, -acg_fs_refuse(fs, place, false, error));
+		fuse_reply_err(req, -ret);
 	else
 		fuse_reply_write(req, len);
 }

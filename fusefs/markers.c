@@ -6,6 +6,7 @@
 
 #include "fusefs/file_ops.h"
 #include "fusefs/fs.h"
+#include "fusefs/journal.h"
 
 /* The process that goes into the call, in the daemon's pid namespace: the writer, the one of pid=, or nobody (0). */
 static int mover_of(struct acg_fs *fs, const struct acg_agent *agent,
@@ -40,6 +41,25 @@ static int mover_of(struct acg_fs *fs, const struct acg_agent *agent,
 	return 0;
 }
 
+/* The call that an earlier worker made for this very marker; NULL: it did not come so far. */
+static struct acg_call *begun_before(const struct acg_fs *fs, const struct acg_agent *agent)
+{
+	GHashTableIter iter;
+	void *value;
+
+	if (!acg_journal_resumed(fs))
+		return NULL;
+	g_hash_table_iter_init(&iter, agent->calls);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_call *call = value;
+
+		if (call->request == fs->request.unique &&
+		    call->request_step == fs->shared->journal.step)
+			return call;
+	}
+	return NULL;
+}
+
 static int do_begin(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
 		    const struct acg_marker *marker, const char **ret_id, GError **error)
 {
@@ -49,9 +69,17 @@ static int do_begin(struct acg_fs *fs, struct acg_agent *agent, const struct acg
 		.hint = marker->hint,
 		.caller = caller->tgid,
 		.keep = marker->keep,
+		.request = fs->request.unique,
+		.request_step = fs->shared->journal.step,
 	};
-	struct acg_call *call;
-	int ret = mover_of(fs, agent, caller, marker, &begin.pid, error);
+	struct acg_call *call = begun_before(fs, agent);
+	int ret;
+
+	if (call) {
+		*ret_id = call->id;
+		return 0;
+	}
+	ret = mover_of(fs, agent, caller, marker, &begin.pid, error);
 
 	if (!ret)
 		ret = acg_manager_begin(fs->manager, agent, &begin, &call, error);
@@ -60,24 +88,26 @@ static int do_begin(struct acg_fs *fs, struct acg_agent *agent, const struct acg
 	return ret;
 }
 
-/* The call that end and hint speak of: by its ID, or the caller's own. */
-static int call_of(struct acg_agent *agent, const struct acg_caller *caller,
+/* The call that end and hint speak of: by its ID, or the caller's own; once noted, the one that it was at first. */
+static int call_of(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
 		   const struct acg_marker *marker, struct acg_call **ret_call, GError **error)
 {
+	const char *noted = acg_journal_noted(fs);
 	struct acg_call *call;
 
-	if (!marker->id[0]) {
+	if (!marker->id[0] && !noted) {
 		call = caller->node && caller->agent == agent ? acg_node_call(caller->node) : NULL;
 		if (!call)
 			return acg_fail(error, EINVAL,
 					"you are in no call of agent %s: name the call's ID",
 					agent->name);
 	} else {
-		call = acg_agent_call(agent, marker->id);
+		call = acg_agent_call(agent, noted ? noted : marker->id);
 		if (!call || call->state == ACG_CALL_STARTING)
 			return acg_fail(error, ENOENT, "agent %s has no call %s", agent->name,
 					marker->id);
 	}
+	acg_journal_call(fs, call->id);
 	*ret_call = call;
 	return 0;
 }
@@ -97,7 +127,7 @@ static int do_marker(struct acg_fs *fs, struct acg_agent *agent, const struct ac
 
 	if (marker->verb == ACG_VERB_BEGIN)
 		return do_begin(fs, agent, caller, marker, ret_id, error);
-	ret = call_of(agent, caller, marker, &call, error);
+	ret = call_of(fs, agent, caller, marker, &call, error);
 	if (ret)
 		return ret;
 	*ret_id = call->id;
@@ -133,11 +163,13 @@ static int resolve_again(struct acg_fs *fs, struct acg_caller *caller, GError **
 
 ACG_WRITER(call)
 {
+	unsigned int done = fs->shared->journal.step; /* markers, by an earlier worker */
 	struct acg_caller now = *caller;
 	g_autoptr(GError) why = NULL;
 	bool first = true;
 	int ret;
 
+	open->position = open->read_unique = 0; /* there will be a new answer to read */
 	ret = acg_caller_identify(&now, &why);
 	if (!ret && len > ACG_MARKER_MAX)
 		ret = acg_fail(&why, EINVAL, "a write to call is at most %d bytes", ACG_MARKER_MAX);
@@ -148,10 +180,17 @@ ACG_WRITER(call)
 			continue; /* an empty line after the first is no marker */
 		if (open->began && !acg_marker_has_verb(line, end - line))
 			continue; /* the rest of a command of several lines */
+		if (done) {
+			done--;
+			first = false;
+			continue;
+		}
 		if (!first)
 			ret = resolve_again(fs, &now, &why);
 		if (!ret)
 			ret = do_line(fs, place, &now, open, line, end - line, &why);
+		if (!ret)
+			acg_journal_step(fs);
 		first = false;
 	}
 	if (!ret)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "fusefs/fs.h"
+#include "fusefs/journal.h"
 #include "policy/cgroupfs.h"
 #include "policy/enforcer.h"
 
@@ -171,9 +172,13 @@ void acg_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static int make_call(struct acg_fs *fs, const struct acg_place *place, const char *name,
 		     uint64_t *ret_ino, GError **error)
 {
-	struct acg_begin begin = {.id = name, .by_mkdir = true};
-	struct acg_call *call;
-	int ret = acg_manager_begin(fs->manager, place->agent, &begin, &call, error);
+	struct acg_begin begin = {
+		.id = name, .by_mkdir = true, .request = fs->request.unique};
+	struct acg_call *call =
+		acg_journal_resumed(fs) ? acg_agent_call(place->agent, name) : NULL;
+	int ret = call && call->request == begin.request
+			  ? 0
+			  : acg_manager_begin(fs->manager, place->agent, &begin, &call, error);
 
 	if (!ret)
 		*ret_ino = acg_inode(&call->node, ACG_INDEX_DIR);
@@ -188,9 +193,17 @@ static int make_agent(struct acg_fs *fs, const struct acg_place *place,
 		caller->uid && !place->agent
 			? acg_policy_user(acg_manager_policy(fs->manager), caller->uid)
 			: NULL;
-	struct acg_agent *agent;
+	struct acg_agent *agent =
+		acg_journal_resumed(fs)
+			? acg_registry_agent(acg_manager_registry(fs->manager), place->agent, name)
+			: NULL;
 	int ret;
 
+	if (agent && agent->request == fs->request.unique) {
+		*ret_ino = acg_inode(&agent->node, ACG_INDEX_DIR);
+		return 0;
+	}
+	acg_manager_set_request(fs->manager, fs->request.unique);
 	if (user && !g_pattern_match_simple(user->match, name))
 		return acg_fail(error, EPERM, "the policy lets you make agents named %s",
 				user->match);
@@ -213,6 +226,7 @@ void acg_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 	(void)mode;
 	if (!acg_fs_place(req, parent, &place))
 		return;
+	acg_journal_begin(fs, &ret); /* one that was finished is found by its number */
 	if (place.index == ACG_INDEX_DIR) { /* calls/ and agents/ are the places for it */
 		fuse_reply_err(req, EPERM);
 		return;
@@ -281,6 +295,10 @@ void acg_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!acg_fs_place(req, parent, &place))
 		return;
+	if (acg_journal_begin(fs, &ret)) {
+		fuse_reply_err(req, -ret);
+		return;
+	}
 	switch (place.index) {
 	case ACG_INDEX_CALLS:
 		ret = acg_fs_allow(req, &place, ACG_RIGHT_MARK, &caller);
@@ -293,5 +311,7 @@ void acg_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	default:
 		ret = -EPERM;
 	}
-	fuse_reply_err(req, -ret);
+	if (ret == -ENOENT && acg_journal_resumed(fs))
+		ret = 0; /* an earlier worker was killed just after it removed it */
+	fuse_reply_err(req, -acg_journal_finish(fs, ret));
 }

@@ -4,24 +4,29 @@
 #include <string.h>
 
 #include "fusefs/fs.h"
+#include "fusefs/journal.h"
 #include "fusefs/marker.h"
 
 int acg_fs_open_record(struct acg_fs *fs, uint64_t ino, const struct acg_caller *caller, int flags,
 		       uint64_t *ret_fh, struct acg_open **ret_open)
 {
-	uint64_t agent = caller->agent ? caller->agent->node.id : 0;
-	int ret;
+	const struct acg_open begin = {
+		.ino = ino,
+		.agent = caller->agent ? caller->agent->node.id : 0,
+		.flags = flags,
+		.unique = fs->request.unique,
+	};
+	struct acg_open *found = fs->request.resent ? acg_opens_of_request(fs->opens, begin.unique,
+									   ret_fh)
+						    : NULL;
 
-	if (agent && acg_opens_count(fs->opens, agent, 0) >= ACG_OPENS_PER_AGENT)
+	if (found) {
+		*ret_open = found;
+		return 0;
+	}
+	if (begin.agent && acg_opens_count(fs->opens, begin.agent) >= ACG_OPENS_PER_AGENT)
 		return -ENFILE;
-	ret = acg_opens_add(fs->opens, ret_fh, ret_open);
-	if (ret)
-		return ret;
-	acg_opens_count(fs->opens, agent, 1);
-	(*ret_open)->agent = agent;
-	(*ret_open)->ino = ino;
-	(*ret_open)->flags = flags;
-	return 0;
+	return acg_opens_add(fs->opens, &begin, ret_fh, ret_open);
 }
 
 static bool wants_write(int flags)
@@ -80,8 +85,8 @@ void acg_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fi->nonseekable = 1;
 	}
 	if ((place.file->flags & ACG_FILE_POLL) && (place.file->flags & ACG_FILE_KERNEL)) {
+		fs->watched += !open->watched;
 		open->watched = 1;
-		fs->watched++;
 		acg_manager_watch(fs->manager, place.node, place.file->name, NULL);
 	}
 	if (place.file->flags & ACG_FILE_KERNEL)
@@ -124,11 +129,13 @@ static void read_text(fuse_req_t req, const struct acg_place *place, uint64_t fh
 /* The answer to the last write is a stream: what was read is gone, whatever the offset. */
 static void read_answer(fuse_req_t req, struct acg_open *open, size_t size)
 {
-	size_t len = strlen(open->answer);
-	size_t n = MIN(size, len - open->answer_read);
+	uint64_t unique = acg_fs_of(req)->request.unique;
+	size_t n;
 
-	fuse_reply_buf(req, open->answer + open->answer_read, n);
-	open->answer_read += n;
+	acg_open_settle(open, unique);
+	n = MIN(size, strlen(open->answer) - open->position);
+	acg_open_read_begin(open, unique, open->position + n);
+	acg_open_read_done(open, fuse_reply_buf(req, open->answer + open->position, n) == 0);
 }
 
 void acg_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -175,7 +182,8 @@ static void write_own(fuse_req_t req, const struct acg_place *place,
 {
 	struct acg_fs *fs = acg_fs_of(req);
 	g_autoptr(GError) error = NULL;
-	int ret = place->file->write(fs, place, caller, open, text, len, &error);
+	int ret = acg_journal_finish(
+		fs, place->file->write(fs, place, caller, open, text, len, &error));
 
 	if (ret)
 		fuse_reply_err(req, -ret);
@@ -198,6 +206,13 @@ void acg_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, 
 		fuse_reply_err(req, EBADF);
 		return;
 	}
+	if (acg_journal_begin(fs, &ret)) {
+		if (ret)
+			fuse_reply_err(req, -ret);
+		else
+			fuse_reply_write(req, size);
+		return;
+	}
 	if (acg_inode_place(acg_manager_registry(fs->manager), ino, &place) < 0) {
 		fuse_reply_err(req, ENODEV);
 		return;
@@ -212,7 +227,6 @@ void acg_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, 
 		acg_kernel_write(req, &place, &caller, text, size);
 		return;
 	}
-	open->answer_read = 0;
 	write_own(req, &place, &caller, open, text, size);
 }
 
@@ -223,7 +237,7 @@ void acg_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	(void)ino;
 	g_hash_table_remove(fs->texts, &fi->fh);
-	acg_stream_release(fs, fi->fh);
+	acg_stream_release(fs, open);
 	acg_kernel_release(req, open);
 	if (open && open->watched)
 		fs->watched--;

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Mounting and serving; see the header. */
+/*
+ * Serving, and taking over; see the header.
+ *
+ * A session of libfuse must see FUSE_INIT before anything else, and the kernel sends it once a mount. So the request is
+ * kept as the first worker got it, and each later worker is given it again, its answer dropped. What was in flight
+ * when a worker died the kernel sends again on FUSE_NOTIFY_RESEND, with bit 63 of its number set.
+ */
 #include "fusefs/session.h"
 
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <stdlib.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
+#include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include "fusefs/shared.h"
 
 /* Requests answered before other sources get their turn. */
 #define REQUESTS_PER_TURN 64
+
+/* A request at which so many workers died in a row gets an error instead of another worker. */
+#define DEATHS_MAX 3
 
 struct acg_session {
 	struct acg_fs *fs;
@@ -25,6 +36,109 @@ static void end(struct acg_session *session)
 {
 	session->source = 0;
 	session->on_end(session->data);
+}
+
+/* --- FUSE_INIT ---------------------------------------------------------------------------------------------- */
+
+/* The answer is kept before it is sent: from then on it holds, whoever sends it. */
+static void keep_init(struct acg_shared *shared, const struct iovec *iov, int count)
+{
+	uint32_t len = 0;
+
+	for (int i = 0; i < count && len + iov[i].iov_len <= ACG_INIT_MAX; i++) {
+		memcpy(shared->init_out + len, iov[i].iov_base, iov[i].iov_len);
+		len += iov[i].iov_len;
+	}
+	__atomic_store_n(&shared->init_out_len, len, __ATOMIC_RELEASE);
+}
+
+static ssize_t total(const struct iovec *iov, int count)
+{
+	ssize_t len = 0;
+
+	for (int i = 0; i < count; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
+static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+	struct acg_fs *fs = userdata;
+
+	if (fs->init == ACG_INIT_AGAIN)
+		return total(iov, count);
+	if (fs->init == ACG_INIT_FIRST)
+		keep_init(fs->shared, iov, count);
+	return writev(fd, iov, count);
+}
+
+static ssize_t io_read(int fd, void *buf, size_t size, void *userdata)
+{
+	(void)userdata;
+	return read(fd, buf, size);
+}
+
+static void first_init(struct acg_session *session)
+{
+	struct acg_shared *shared = session->fs->shared;
+
+	if (session->buf.size > ACG_INIT_MAX)
+		return; /* a later worker could not be given it: libfuse answers, and a takeover is refused */
+	memcpy(shared->init_in, session->buf.mem, session->buf.size);
+	shared->init_in_len = session->buf.size;
+	session->fs->init = ACG_INIT_FIRST;
+	fuse_session_process_buf(session->session, &session->buf);
+	session->fs->init = ACG_INIT_NONE;
+}
+
+static void take_init(struct acg_session *session, const struct acg_wire *request)
+{
+	struct acg_shared *shared = session->fs->shared;
+
+	if (!shared->init_out_len)
+		first_init(session);
+	else /* the answer was kept, but may not have been sent */
+		acg_wire_answer_again(session->fs->fuse_fd, request->id, shared->init_out,
+				      shared->init_out_len);
+}
+
+static void give_init_again(struct acg_session *session)
+{
+	struct acg_shared *shared = session->fs->shared;
+	uint8_t init[ACG_INIT_MAX];
+	struct fuse_buf buf = {.mem = init, .size = shared->init_in_len};
+
+	memcpy(init, shared->init_in, sizeof(init));
+	session->fs->init = ACG_INIT_AGAIN;
+	fuse_session_process_buf(session->session, &buf);
+	session->fs->init = ACG_INIT_NONE;
+	session->fs->passthrough = acg_wire_passthrough(shared->init_out, shared->init_out_len);
+}
+
+/* --- requests ----------------------------------------------------------------------------------------------- */
+
+static bool is_deadly(const struct acg_shared *shared, const struct acg_wire *request)
+{
+	return request->resent && request->unique == shared->suspect &&
+	       shared->deaths >= DEATHS_MAX;
+}
+
+static void take(struct acg_session *session)
+{
+	struct acg_fs *fs = session->fs;
+
+	fs->request = acg_wire_parse(session->buf.mem, session->buf.size);
+	__atomic_store_n(&fs->shared->progress, fs->shared->progress + 1, __ATOMIC_RELAXED);
+	if (is_deadly(fs->shared, &fs->request)) {
+		acg_wire_fail(fs->fuse_fd, fs->request.id, EIO);
+		return;
+	}
+	__atomic_store_n(&fs->shared->handling, fs->request.unique, __ATOMIC_RELEASE);
+	if (fs->request.init)
+		take_init(session, &fs->request);
+	else
+		fuse_session_process_buf(session->session, &session->buf);
+	__atomic_store_n(&fs->shared->handling, 0, __ATOMIC_RELEASE);
 }
 
 static gboolean on_request(int fd, GIOCondition condition, void *data)
@@ -45,66 +159,80 @@ static gboolean on_request(int fd, GIOCondition condition, void *data)
 			end(session);
 			return G_SOURCE_REMOVE;
 		}
-		fuse_session_process_buf(session->session, &session->buf);
+		take(session);
 	}
 	return G_SOURCE_CONTINUE;
 }
 
-static int check_mountpoint(const char *mountpoint, GError **error)
-{
-	struct stat st;
-	int ret = stat(mountpoint, &st);
+/* --- taking over -------------------------------------------------------------------------------------------- */
 
-	if (ret < 0 && errno == ENOTCONN && umount2(mountpoint, MNT_DETACH) == 0)
-		ret = stat(mountpoint, &st);
-	if (ret < 0)
-		return acg_fail_errno(error, errno, "cannot mount at %s", mountpoint);
-	if (!S_ISDIR(st.st_mode))
-		return acg_fail(error, ENOTDIR, "cannot mount at %s: it is no directory",
-				mountpoint);
+/* A worker that died while it handled a request makes that request suspect. */
+static void note_death(struct acg_shared *shared)
+{
+	if (!shared->handling)
+		return;
+	shared->deaths = shared->handling == shared->suspect ? shared->deaths + 1 : 1;
+	shared->suspect = shared->handling;
+	shared->handling = 0;
+}
+
+static int take_over(struct acg_session *session, GError **error)
+{
+	struct acg_fs *fs = session->fs;
+	int ret;
+
+	note_death(fs->shared);
+	if (fs->shared->init_out_len)
+		give_init_again(session);
+	acg_fs_reopen(fs);
+	ret = acg_wire_resend(fs->fuse_fd);
+	if (ret)
+		return acg_fail_errno(error, -ret,
+				      "cannot ask the kernel for the requests in flight (it needs "
+				      "FUSE_NOTIFY_RESEND, Linux 6.9)");
 	return 0;
 }
 
 static struct fuse_session *new_session(struct acg_fs *fs, bool debug)
 {
-	const char *argv[] = {"agentcgd", "-o",
-			      "allow_other,nosuid,nodev,noexec,fsname=agentcg,subtype=agentcg",
-			      debug ? "-d" : NULL};
-	struct fuse_args args = FUSE_ARGS_INIT(debug ? 4 : 3, (char **)argv);
+	static const struct fuse_custom_io io = {.writev = io_writev, .read = io_read};
+	const char *argv[] = {"agentcgd", "-d"};
+	struct fuse_args args = FUSE_ARGS_INIT(debug ? 2 : 1, (char **)argv);
 	struct fuse_session *session = fuse_session_new(&args, &acg_fs_ops, sizeof(acg_fs_ops), fs);
+	int fd = fcntl(fs->fuse_fd, F_DUPFD_CLOEXEC, 0); /* libfuse closes it in the end */
 
 	fuse_opt_free_args(&args);
-	return session;
+	if (session && fd >= 0 && fuse_session_custom_io(session, &io, fd) == 0)
+		return session;
+	if (session)
+		fuse_session_destroy(session);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
 }
 
-int acg_session_mount(struct acg_fs *fs, const char *mountpoint, bool debug,
-		      void (*on_end)(void *data), void *data, struct acg_session **ret_session,
-		      GError **error)
+int acg_session_new(struct acg_fs *fs, int fuse_fd, bool debug, void (*on_end)(void *data),
+		    void *data, struct acg_session **ret_session, GError **error)
 {
-	struct acg_session *session;
-	int ret = check_mountpoint(mountpoint, error);
-	int fd;
+	struct acg_session *session = g_new0(struct acg_session, 1);
+	bool first = !fs->shared->init_in_len;
+	int ret;
 
-	if (ret)
-		return ret;
-	session = g_new0(struct acg_session, 1);
+	fs->fuse_fd = fuse_fd;
 	session->fs = fs;
 	session->on_end = on_end;
 	session->data = data;
 	session->session = new_session(fs, debug);
-	if (!session->session || fuse_session_mount(session->session, mountpoint) < 0) {
-		if (session->session)
-			fuse_session_destroy(session->session);
-		g_free(session);
-		return acg_fail(error, EIO,
-				"cannot mount at %s: is /dev/fuse there, and are you root?",
-				mountpoint);
+	fcntl(fuse_fd, F_SETFL, fcntl(fuse_fd, F_GETFL) | O_NONBLOCK);
+	ret = !session->session ? acg_fail(error, EIO, "cannot make a FUSE session")
+	      : first           ? 0
+				: take_over(session, error);
+	if (ret) {
+		acg_session_free(session);
+		return ret;
 	}
-	fs->session = session->session;
-	fd = fuse_session_fd(session->session);
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	session->source = g_unix_fd_add(fd, G_IO_IN | G_IO_ERR | G_IO_HUP, on_request, session);
+	session->source =
+		g_unix_fd_add(fuse_fd, G_IO_IN | G_IO_ERR | G_IO_HUP, on_request, session);
 	*ret_session = session;
 	return 0;
 }
@@ -116,8 +244,8 @@ void acg_session_free(struct acg_session *session)
 	if (session->source)
 		g_source_remove(session->source);
 	acg_stream_abort(session->fs);
-	fuse_session_unmount(session->session);
-	fuse_session_destroy(session->session);
+	if (session->session)
+		fuse_session_destroy(session->session);
 	free(session->buf.mem);
 	g_free(session);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * events_pipe and poll(2). A read with nothing to give is parked: the request waits, no thread does; a new line, an interrupt or the end
- * of the agent answers it. poll(2) handles are kept by open and notified once, as FUSE wants it.
+ * of the agent answers it. poll(2) handles are kept with the open and woken once, as FUSE wants it.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +13,7 @@
 struct acg_parked {
 	struct acg_fs *fs;
 	fuse_req_t req;
+	uint64_t unique;
 	uint64_t fh;
 	size_t size;
 };
@@ -22,14 +23,18 @@ static struct acg_eventlog *log_of(struct acg_fs *fs, const struct acg_place *pl
 	return acg_manager_eventlog(fs->manager, place->agent);
 }
 
-static bool try_reply(struct acg_fs *fs, fuse_req_t req, struct acg_open *open,
+static bool try_reply(struct acg_fs *fs, fuse_req_t req, uint64_t unique, struct acg_open *open,
 		      const struct acg_place *place, size_t size)
 {
 	g_autoptr(GString) out = g_string_new(NULL);
+	uint64_t position;
 
-	if (!acg_eventlog_read(log_of(fs, place), &open->position, MIN(size, READ_MAX), out))
+	acg_open_settle(open, unique);
+	position = open->position;
+	if (!acg_eventlog_read(log_of(fs, place), &position, MIN(size, READ_MAX), out))
 		return false;
-	fuse_reply_buf(req, out->str, out->len);
+	acg_open_read_begin(open, unique, position);
+	acg_open_read_done(open, fuse_reply_buf(req, out->str, out->len) == 0);
 	return true;
 }
 
@@ -60,7 +65,7 @@ void acg_stream_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
 	struct acg_fs *fs = acg_fs_of(req);
 	struct acg_parked *parked;
 
-	if (try_reply(fs, req, open, place, size))
+	if (try_reply(fs, req, fs->request.unique, open, place, size))
 		return;
 	if (flags & O_NONBLOCK) {
 		fuse_reply_err(req, EAGAIN);
@@ -71,7 +76,7 @@ void acg_stream_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
 		return;
 	}
 	parked = g_new(struct acg_parked, 1);
-	*parked = (struct acg_parked){fs, req, fh, size};
+	*parked = (struct acg_parked){fs, req, fs->request.unique, fh, size};
 	g_queue_push_tail(&fs->parked, parked);
 	fuse_req_interrupt_func(req, on_interrupt, fs);
 }
@@ -97,8 +102,12 @@ void acg_op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	struct acg_open *open = acg_opens_get(fs->opens, fi->fh);
 	struct acg_place place;
 
-	if (ph) /* the kernel wants to be told: keep the newest handle */
-		g_hash_table_replace(fs->polls, g_memdup2(&fi->fh, sizeof(fi->fh)), ph);
+	if (ph)
+		fuse_pollhandle_destroy(ph); /* the number in it is what outlives us */
+	if (ph && open) { /* the kernel wants to be told: keep the newest */
+		fs->polled += !open->poll;
+		open->poll = fs->request.poll;
+	}
 	if (!open || acg_inode_place(acg_manager_registry(fs->manager), ino, &place) < 0)
 		fuse_reply_poll(req, POLLERR | POLLHUP | POLLPRI);
 	else if (place.file->flags & ACG_FILE_STREAM)
@@ -107,14 +116,13 @@ void acg_op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 		fuse_reply_poll(req, kernel_events(open));
 }
 
-static void wake_poll(struct acg_fs *fs, uint64_t fh)
+static void wake_poll(struct acg_fs *fs, struct acg_open *open)
 {
-	struct fuse_pollhandle *ph = g_hash_table_lookup(fs->polls, &fh);
-
-	if (!ph)
+	if (!open->poll)
 		return;
-	fuse_lowlevel_notify_poll(ph);
-	g_hash_table_remove(fs->polls, &fh); /* destroys it; the next poll(2) brings another */
+	acg_wire_wake(fs->fuse_fd, open->poll);
+	open->poll = 0; /* the next poll(2) brings another */
+	fs->polled--;
 }
 
 /* --- what the manager says ---------------------------------------------------------------------------------- */
@@ -126,8 +134,8 @@ struct wake {
 
 static void wake_stream_poll(uint64_t fh, struct acg_open *open, void *data)
 {
-	(void)open;
-	wake_poll(((struct wake *)data)->fs, fh);
+	(void)fh;
+	wake_poll(((struct wake *)data)->fs, open);
 }
 
 static void wake_parked(struct acg_fs *fs, uint64_t ino, const struct acg_place *place)
@@ -138,7 +146,7 @@ static void wake_parked(struct acg_fs *fs, uint64_t ino, const struct acg_place 
 
 		next = at->next;
 		if (open && open->ino == ino &&
-		    try_reply(fs, parked->req, open, place, parked->size))
+		    try_reply(fs, parked->req, parked->unique, open, place, parked->size))
 			unpark(parked);
 	}
 }
@@ -155,14 +163,15 @@ static void on_event(void *data, struct acg_agent *agent)
 
 	if (fs->parked.length)
 		wake_parked(fs, wake.ino, &place);
-	if (g_hash_table_size(fs->polls))
+	if (fs->polled)
 		acg_opens_each(fs->opens, wake.ino, wake_stream_poll, &wake);
 }
 
 static void mark_changed(uint64_t fh, struct acg_open *open, void *data)
 {
+	(void)fh;
 	open->changed = 1;
-	wake_poll(((struct wake *)data)->fs, fh);
+	wake_poll(((struct wake *)data)->fs, open);
 }
 
 static void on_file(void *data, struct acg_node *node, const char *name)
@@ -197,9 +206,9 @@ struct acg_listener acg_fs_listener(struct acg_fs *fs)
 	return (struct acg_listener){on_event, on_file, on_gone, fs};
 }
 
-void acg_stream_release(struct acg_fs *fs, uint64_t fh)
+void acg_stream_release(struct acg_fs *fs, struct acg_open *open)
 {
-	g_hash_table_remove(fs->polls, &fh);
+	fs->polled -= open && open->poll;
 }
 
 void acg_stream_abort(struct acg_fs *fs)

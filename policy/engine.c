@@ -266,6 +266,8 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 	call->keep = begin->keep;
 	call->by_mkdir = begin->by_mkdir;
 	call->pid = begin->pid;
+	call->request = begin->request;
+	call->request_step = begin->request_step;
 	call->start = now;
 
 	make_node(actions, &call->node, call->id);

@@ -78,6 +78,8 @@ struct acg_begin {
 	pid_t caller; /* who asked */
 	bool keep;
 	bool by_mkdir;
+	uint64_t request; /* the FUSE request, and which marker of it: kept with the call */
+	uint32_t request_step;
 };
 
 /* Takes a reference of the policy. */

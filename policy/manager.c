@@ -174,6 +174,11 @@ struct acg_eventlog *acg_manager_eventlog(struct acg_manager *manager, struct ac
 
 /* --- agents ------------------------------------------------------------------------------------------------- */
 
+void acg_manager_set_request(struct acg_manager *manager, uint64_t request)
+{
+	manager->request = request;
+}
+
 int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent, const char *name,
 			  const char *namespace, const char *user, uid_t uid,
 			  struct acg_agent **ret_agent, GError **error)
@@ -186,6 +191,7 @@ int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent,
 
 	if (ret)
 		return ret;
+	agent->request = manager->request;
 	ret = acg_manager_apply(manager, actions, now, error);
 	if (ret) {
 		acg_engine_agent_failed(manager->engine, agent);

@@ -47,6 +47,8 @@ const struct acg_registry *acg_manager_registry(const struct acg_manager *manage
 struct acg_policy *acg_manager_policy(const struct acg_manager *manager); /* borrowed */
 struct acg_time acg_manager_now(void);
 
+/* The number of the FUSE request on whose behalf the next agent is made: kept with it. */
+void acg_manager_set_request(struct acg_manager *manager, uint64_t request);
 int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent, const char *name,
 			  const char *namespace, const char *user, uid_t uid,
 			  struct acg_agent **ret_agent, GError **error);

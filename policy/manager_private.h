@@ -20,6 +20,7 @@ struct acg_manager {
 	struct acg_eventlog events; /* the root's log */
 	GHashTable *agent_events;   /* struct acg_agent -> struct acg_eventlog, owned */
 	uint64_t event_seq;         /* of the last line of `events` */
+	uint64_t request;           /* acg_manager_set_request() */
 	struct acg_policy *policy;  /* a reference */
 	char *policy_error;         /* why the last written one was refused; NULL: it was not */
 	unsigned int timer;         /* GSource id; 0: not armed */

@@ -91,6 +91,8 @@ struct acg_call {
 	bool recorded;        /* its line of history is written */
 	bool operator_frozen; /* frozen by a write to cgroup.freeze, not by the ladder */
 	pid_t pid;            /* the process that was moved in first; 0: none */
+	uint64_t request;     /* the FUSE request that began it, and which marker of it */
+	uint32_t request_step;
 	GArray *moved;        /* struct acg_moved */
 	struct acg_time start;
 	struct acg_time end;
@@ -149,6 +151,7 @@ struct acg_agent {
 	struct acg_usage self_usage;
 	char *feedback;         /* the latest to this agent; NULL: none */
 	char *call_error;       /* why the last marker was refused; NULL: it was not */
+	uint64_t request;       /* the FUSE request that made it */
 	uint64_t next_id;       /* for `begin -` */
 	int64_t pressure_since; /* CLOCK_MONOTONIC usec; 0: none */
 	int64_t pressure_last;  /* last sign of pressure */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* agentcgd: options, background, exit status. What it does is in fusefs/daemon.c. */
+/* agentcgd: options, background, exit status. What it does is in fusefs/supervisor.c and, for each worker, in fusefs/daemon.c. */
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fusefs/daemon.h"
+#include "fusefs/supervisor.h"
 #include "policy/policy.h"
 
 #define EXIT_USAGE 2 /* also: a bad policy */
@@ -35,23 +36,31 @@ static int wait_until_ready(int fd, pid_t child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-static void leave_terminal(void *data)
+/* Log lines go on to standard error unless that is a terminal which is not ours any more. */
+static void leave_terminal(void)
 {
+	bool left = isatty(STDERR_FILENO) && tcgetpgrp(STDERR_FILENO) < 0;
 	int null = open("/dev/null", O_RDWR);
-	int fd = *(int *)data;
 
 	for (int i = 0; i < 3 && null >= 0; i++)
-		if (i != STDERR_FILENO || isatty(STDERR_FILENO))
+		if (i != STDERR_FILENO || left)
 			dup2(null, i);
 	if (null > 2)
 		close(null);
+}
+
+static void say_ready(void *data)
+{
+	int fd = *(int *)data;
+
+	leave_terminal();
 	if (write(fd, "", 1) < 0)
 		exit(1); /* nobody waits any more: whoever started us was killed */
 	close(fd);
 }
 
 /* Forks into the background. Returns in the child; the parent exits. */
-static void go_background(struct acg_daemon_options *options, int *fd)
+static void go_background(struct acg_supervisor_options *options, int *fd)
 {
 	int ends[2];
 	pid_t child;
@@ -67,7 +76,7 @@ static void go_background(struct acg_daemon_options *options, int *fd)
 	close(ends[0]);
 	setsid();
 	*fd = ends[1];
-	options->ready = leave_terminal;
+	options->ready = say_ready;
 	options->data = fd;
 }
 
@@ -91,27 +100,67 @@ static char *absolute(const char *path)
 	return path ? g_canonicalize_filename(path, NULL) : NULL;
 }
 
-static int run(struct acg_daemon_options *options, bool foreground)
+static int work(const struct acg_daemon_options *options)
 {
 	g_autoptr(GError) error = NULL;
-	int fd, ret;
+	int ret = acg_daemon_run(options, &error);
 
-	if (!foreground)
-		go_background(options, &fd);
-	if (chdir("/") < 0)
-		return 1;
-	ret = acg_daemon_run(options, &error);
 	if (!ret)
 		return 0;
 	fprintf(stderr, "agentcgd: %s\n", error ? error->message : g_strerror(-ret));
 	return ret == -EINVAL ? EXIT_USAGE : 1;
 }
 
+static void add_option(GPtrArray *argv, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	g_ptr_array_add(argv, (void *)name);
+	g_ptr_array_add(argv, (void *)value);
+}
+
+/* A worker's arguments: ours, with the paths as we understand them. They borrow. */
+static GPtrArray *worker_arguments(const struct acg_daemon_options *options, const char *mountpoint)
+{
+	GPtrArray *argv = g_ptr_array_new();
+
+	g_ptr_array_add(argv, "agentcgd");
+	g_ptr_array_add(argv, "--worker");
+	add_option(argv, "--config", options->config);
+	add_option(argv, "--root", options->root);
+	add_option(argv, "--run-dir", options->run_dir);
+	add_option(argv, "--pin-dir", options->pin_dir);
+	if (options->dry_run)
+		g_ptr_array_add(argv, "--dry-run");
+	if (options->no_bpf)
+		g_ptr_array_add(argv, "--no-bpf");
+	if (options->debug)
+		g_ptr_array_add(argv, "--debug");
+	g_ptr_array_add(argv, (void *)mountpoint);
+	g_ptr_array_add(argv, NULL);
+	return argv;
+}
+
+static int supervise(const struct acg_daemon_options *options, const char *mountpoint,
+		     bool foreground)
+{
+	struct acg_supervisor_options supervisor = {.mountpoint = mountpoint};
+	g_autoptr(GPtrArray) argv = worker_arguments(options, mountpoint);
+	int fd;
+
+	supervisor.worker = (char **)argv->pdata;
+	if (!foreground)
+		go_background(&supervisor, &fd);
+	if (chdir("/") < 0)
+		return 1;
+	return acg_supervise(&supervisor);
+}
+
 int main(int argc, char **argv)
 {
 	g_autofree char *config = NULL, *root = NULL, *run_dir = NULL, *pin_dir = NULL;
 	gboolean foreground = FALSE, dry_run = FALSE, no_bpf = FALSE, debug = FALSE, check = FALSE,
-		 version = FALSE;
+		 worker = FALSE, version = FALSE;
 	const GOptionEntry entries[] = {
 		{"foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "stay in the foreground",
 		 NULL},
@@ -130,6 +179,8 @@ int main(int argc, char **argv)
 		 "check the policy given with -c and exit", NULL},
 		{"debug", 'd', 0, G_OPTION_ARG_NONE, &debug, "show FUSE requests on standard error",
 		 NULL},
+		{"worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &worker,
+		 "serve on what the supervisor has left open", NULL},
 		{"version", 0, 0, G_OPTION_ARG_NONE, &version, "print the version and exit", NULL},
 		{NULL, 0, 0, 0, NULL, NULL, NULL},
 	};
@@ -157,7 +208,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "agentcgd: give one MOUNTPOINT; try --help\n");
 		return EXIT_USAGE;
 	}
-	options.mountpoint = mountpoint = absolute(argv[1]);
+	mountpoint = absolute(argv[1]);
 	options.config = config_path = absolute(config);
 	options.root = root;
 	options.run_dir = run_path = absolute(run_dir ? run_dir : "/run/agentcg");
@@ -165,5 +216,6 @@ int main(int argc, char **argv)
 	options.dry_run = dry_run;
 	options.no_bpf = no_bpf;
 	options.debug = debug;
-	return run(&options, foreground);
+	options.serving = leave_terminal;
+	return worker ? work(&options) : supervise(&options, mountpoint, foreground);
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The few messages of the FUSE protocol (linux/fuse.h) that libfuse has no function for. */
+#ifndef AGENTCG_FUSEFS_WIRE_H
+#define AGENTCG_FUSEFS_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a request says before libfuse has it. */
+struct acg_wire {
+	uint64_t id;     /* as the answer must give it */
+	uint64_t unique; /* the same without the mark of a resent request */
+	uint64_t poll;   /* FUSE_POLL: the kernel's handle, for acg_wire_wake(); else 0 */
+	bool resent;     /* another worker was asked before us */
+	bool init;       /* FUSE_INIT */
+};
+
+struct acg_wire acg_wire_parse(const void *request, size_t size);
+
+/* Asks for all requests again that were taken and not answered (kernel 6.9). 0 or -errno: EINVAL: this kernel cannot. */
+int acg_wire_resend(int fd);
+
+/* Wakes who sleeps in poll(2) on this handle, once. */
+void acg_wire_wake(int fd, uint64_t poll);
+
+/* Answers a request with an error (positive; 0 is a success without data). */
+void acg_wire_fail(int fd, uint64_t id, int error);
+
+/* Answers FUSE_INIT with an answer that was given before, header and all. */
+void acg_wire_answer_again(int fd, uint64_t id, const void *answer, size_t size);
+
+/* True if that answer agreed on passthrough. */
+bool acg_wire_passthrough(const void *answer, size_t size);
+
+#endif
