@@ -344,9 +344,11 @@ int acg_engine_end(struct acg_engine *engine, struct acg_call *call, int exit, p
 
 static bool empty_begin(const struct acg_call *call, bool by_itself, struct acg_time now)
 {
+	int64_t left = call->vacant_since ? call->vacant_since : now.mono;
+
 	/* A begin by a process that is gone within a tenth of a second, hardly having run: an echo in a shell of its own. */
 	return by_itself && !call->by_mkdir && call->exit < 0 && !call->signal &&
-	       now.mono - call->start.mono < G_USEC_PER_SEC / 10 && call->usage.cpu_usec < 20000;
+	       left - call->start.mono < G_USEC_PER_SEC / 10 && call->usage.cpu_usec < 20000;
 }
 
 /* Says so when the kernel's OOM killer was in the call, from its counters: once, or for a persistent shell each time. */

@@ -15,8 +15,11 @@
 #define ACG_ENDED_KEPT 64                         /* ended calls readable in each agent */
 #define ACG_ENDED_AGE  (10 * 60 * G_USEC_PER_SEC) /* for so long */
 
-/* A call whose last process is gone waits this long (usec) for the `end` marker that knows the exit status. */
-#define ACG_END_GRACE (50 * 1000)
+/*
+ * A call whose last process is gone waits this long (usec) for the `end` marker that knows the exit status. Whoever writes it is
+ * woken by the same exit, but under the same memory pressure: his line of history should not miss it.
+ */
+#define ACG_END_GRACE (500 * 1000)
 
 /* Why something was done to a call. The order is that of the feedback table. */
 enum acg_cause {
