@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* agentcg: the table of verbs. */
+/* The table of verbs. The first two are in tools/main.c, and never get here. */
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,8 @@ static const struct verb {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } verbs[] = {
-	{"run", acg_verb_run, "run a command as a tool call of its own"},
+	{"run", NULL, "run a command as a tool call of its own"},
+	{"shell", NULL, "in the place of bash: each `-c COMMAND` a tool call"},
 	{"ls", acg_verb_ls, "agents and their calls, with memory and state"},
 	{"status", acg_verb_status, "what this host enforces, and why something is off"},
 };
@@ -46,7 +47,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	for (unsigned int i = 0; i < G_N_ELEMENTS(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
+		if (verbs[i].run && strcmp(verbs[i].name, name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
 	fprintf(stderr, "agentcg: there is no verb \"%s\"; try agentcg --help\n", name);
 	return ACG_EXIT_USAGE;

@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# For tests that want a tree of their own, on the host or in a guest: a daemon on a temporary mount, with the programs that were built
+# in $ACG_BUILD or else those that are installed. Source it, then: start_daemon [OPTION...]. It sets AGENTCG_FS, $cgroups (the
+# directory of the agents' cgroups) and PATH, and cleans up at the end.
+
+work=${TMPDIR:-$(mktemp -d)}
+daemon_pid='' daemon_pids=()
+
+[ ! -x "${ACG_BUILD:-}/tools/agentcg" ] || PATH=$ACG_BUILD/tools:$PATH
+
+fail() {
+	echo "not ok: $*"
+	grep -v "^agentcgd: {" "$work/daemon.log" 2> /dev/null | tail -n 20
+	exit 1
+}
+
+# until_true COMMAND: waits for it, 20 seconds at most.
+until_true() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		if eval "$1"; then return 0; fi
+		sleep 0.1
+	done
+	fail "this did not happen: $1"
+}
+
+# in_agent NAME COMMAND [ARGUMENT...]: runs it as a process of the agent.
+in_agent() {
+	# shellcheck disable=SC2016 # for the inner shell
+	/bin/bash -c 'echo $$ > "$AGENTCG_FS/agents/$0/cgroup.procs" && exec "$@"' "$@"
+}
+
+stop_daemon() {
+	local pid
+	[ -z "$daemon_pid" ] || { kill "$daemon_pid" 2> /dev/null && wait "$daemon_pid"; } || true
+	for pid in "${daemon_pids[@]}"; do kill -9 "$pid" 2> /dev/null || true; done
+	if mountpoint -q "$AGENTCG_FS"; then umount -l "$AGENTCG_FS"; fi
+	[ ! -e "$cgroups/cgroup.kill" ] || echo 1 > "$cgroups/cgroup.kill"
+	[ ! -d "$cgroups" ] || until_true 'find "$cgroups" -depth -type d -exec rmdir {} + 2> /dev/null'
+}
+
+start_daemon() {
+	cgroups=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/agentcg-test-$$
+	export AGENTCG_FS=$work/fs
+	mkdir -p "$work/fs" "$work/run"
+	trap stop_daemon EXIT
+	agentcgd -f --no-bpf --root "$cgroups" --run-dir "$work/run" "$@" "$work/fs" 2> "$work/daemon.log" &
+	daemon_pid=$!
+	until_true '[ -e "$AGENTCG_FS/version" ]'
+}

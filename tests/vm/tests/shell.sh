@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: timeout=300
+# agentcg in the place of bash, with the kernel's own cgroups: some of the cases of tests/host, and that the agent's shell outlives its command.
+set -euo pipefail
+export SHELL_QUICK=1 SHELL_CASE='@(signal*|terminal_stop|exec*|nested|trap_exit|stdin_rest)'
+TMPDIR=$(mktemp -d) "$ACG_SRC/tests/host/shell.sh"
+TMPDIR=$(mktemp -d) "$ACG_SRC/tests/host/persistent.sh"
+
+TMPDIR=$(mktemp -d)
+# shellcheck source=tests/host/daemon.bash
+. "$ACG_SRC/tests/host/daemon.bash"
+cat > "$TMPDIR/policy" << 'EOS'
+agents = ({ match = "a"; budget = { memory = "160M"; swap = 0; }; caps = { memory = "64M"; swap = 0; };
+            self = { low = "32M"; reserve = "16M"; }; });
+EOS
+start_daemon -c "$TMPDIR/policy"
+mkdir "$AGENTCG_FS/agents/a"
+# 100M in one process, with nothing but a shell: tail keeps a line without an end.
+big='head -c 100M /dev/zero | tail | wc -c'
+
+echo "# agentcg shell: dies as the call dies, and says why first"
+status=0
+in_agent a agentcg shell -c "$big; sleep 10" > /dev/null 2> "$work/err" || status=$?
+[ "$status" = 137 ] || fail "exit status $status"
+grep -q '^agentcg: Killed at 64M' "$work/err" || { cat "$work/err"; fail "no feedback"; }
+
+echo "# a persistent shell survives its command's OOM"
+printf '%s\n' ". $ACG_SRC/tools/agentcg.bash" "$big" 'echo "alive: $?"' |
+	in_agent a bash > "$work/out" 2> "$work/err" || fail "the shell died"
+grep -q '^alive: ' "$work/out" || fail "the shell died"
+grep -q '^agentcg: Killed' "$work/err" || { cat "$work/err"; fail "no feedback in the persistent shell"; }
+echo ok
