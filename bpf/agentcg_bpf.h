@@ -42,6 +42,7 @@ struct acg_group_entry {
 	__u64 memory_grant; /* what it may use before anything slows it down */
 	__u64 memory_max;   /* its memory.max */
 	__u64 slowed_until; /* CLOCK_MONOTONIC ns: over its grant or delayed, less CPU until then */
+	__u64 memory_low;   /* of a self: as much of it is protected from reclaim; 0: nothing */
 	__u32 kind;         /* enum acg_kind */
 	__u32 priority;     /* enum acg_priority */
 	__u32 cpu_class;    /* enum acg_cpu_class */
@@ -53,7 +54,46 @@ struct acg_group_entry {
 };
 
 enum acg_bpf_event_type {
-	ACG_BPF_OOM_KILL = 1, /* the kernel chose `pid` as an OOM victim */
+	ACG_BPF_OOM_KILL = 1,    /* the kernel chose `pid` as an OOM victim */
+	ACG_BPF_PRESSURE,        /* the budget of agent `cgroup` runs short (repeated while it lasts) */
+	ACG_BPF_PRESSURE_BEYOND, /* what is short lies beyond agent `cgroup`: an ancestor, the machine */
+	ACG_BPF_DELAY,           /* call or self `cgroup` is delayed, the first time since ..._END */
+	ACG_BPF_DELAY_END,       /* it has not been for a while, and goes on charging */
+};
+
+/*
+ * What the memory programs keep of each group, in the map `agentcg_memory`, keyed as agentcg_groups. Written
+ * by BPF only, without a lock: two tasks that charge one group at the same moment may lose one of two
+ * additions. Times are CLOCK_MONOTONIC ns, 0: never.
+ */
+struct acg_memory_state {
+	__u64 usage;        /* bytes, as the last charge found it */
+	__u64 charged_ns;   /* the last charge */
+	__u64 window_ns;    /* where the window began in which growth is being measured ... */
+	__u64 window_usage; /* ... and the usage then */
+	__u64 growth;       /* bytes a second in the window before */
+	__u64 credit_ns;    /* the delay that it has earned by its progress */
+	__u64 owed_ns;      /* delays too short to be slept alone */
+	__u64 delays;
+	__u64 delayed_ns;   /* asked for, in all */
+	__u64 delay_ns;     /* when the last delay was asked for */
+	__u64 over_ns;      /* when it first grew past its grant */
+	__u64 first_ns;     /* when it was first delayed */
+	__u64 told_ns;      /* when pressure on it was last reported */
+	__u64 cache;        /* of an agent or above: bytes that reclaim can drop, as of cache_ns */
+	__u64 cache_ns;
+	__u64 grower_ns[3]; /* who charges while this runs short: the last time, by enum acg_priority */
+	__u32 delaying;     /* ACG_BPF_DELAY was sent, ACG_BPF_DELAY_END not yet */
+	__u32 unused;
+};
+
+/* The figures of the policy for the memory programs: the one value of the map `agentcg_memory_figures`. */
+struct acg_memory_figures {
+	__u32 enabled;      /* 0: no delays and no protection */
+	__u32 low_percent;  /* of a limit: above it who holds back a higher priority is delayed */
+	__u32 high_percent; /* of a limit: above it memory is short */
+	__u32 unused;
+	__u64 min_progress; /* bytes a second that no delayed call falls below */
 };
 
 /* A record of the ring buffer. */
@@ -62,6 +102,7 @@ struct acg_bpf_event {
 	__u64 cgroup;  /* cgroup id of the call or self concerned */
 	__u32 type;    /* enum acg_bpf_event_type */
 	__u32 pid;     /* thread group id, as seen in the initial pid namespace */
+	/* Of ACG_BPF_OOM_KILL: what the victim had; else 0. */
 	__u64 total_vm_kib;
 	__u64 anon_rss_kib;
 	__u64 file_rss_kib;

@@ -22,7 +22,9 @@
 static void test_record_sizes(void **state)
 {
 	(void)state;
-	assert_int_equal(sizeof(struct acg_group_entry), 5 * 8 + 8 * 4);
+	assert_int_equal(sizeof(struct acg_group_entry), 6 * 8 + 8 * 4);
+	assert_int_equal(sizeof(struct acg_memory_state), 18 * 8 + 2 * 4);
+	assert_int_equal(sizeof(struct acg_memory_figures), 4 * 4 + 8);
 	assert_int_equal(sizeof(struct acg_bpf_event), 2 * 8 + 2 * 4 + 4 * 8 + ACG_COMM_LEN);
 }
 
