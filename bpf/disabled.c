@@ -4,6 +4,7 @@
  * every feature is absent for one reason.
  */
 #include "bpf/loader.h"
+#include "bpf/memcg.h"
 #include "bpf/probe.h"
 
 #define WORDS "agentcg was built without BPF (--disable-bpf)"
@@ -42,6 +43,18 @@ int acg_bpf_groups_fd(const struct acg_bpf *bpf)
 {
 	(void)bpf;
 	return -1;
+}
+
+int acg_bpf_events_fd(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return -1;
+}
+
+const struct acg_probe *acg_bpf_probe(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return NULL;
 }
 
 int acg_bpf_group_update(struct acg_bpf *bpf, uint64_t cgroup_id,
@@ -120,4 +133,85 @@ void acg_probe_free(struct acg_probe *probe)
 	g_free(probe->sched_ext.reason);
 	g_free(probe->memcg_bpf_ops.reason);
 	g_free(probe);
+}
+
+int acg_memcg_ops_load(struct acg_bpf *bpf, const char *pin_dir, struct acg_memcg_ops **ret_ops,
+		       GError **error)
+{
+	(void)bpf;
+	(void)pin_dir;
+	(void)ret_ops;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+void acg_memcg_ops_free(struct acg_memcg_ops *ops)
+{
+	(void)ops;
+}
+
+int acg_memcg_ops_attach(struct acg_memcg_ops *ops, int cgroup_dirfd, GError **error)
+{
+	(void)ops;
+	(void)cgroup_dirfd;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+int acg_memcg_ops_detach(struct acg_memcg_ops *ops, uint64_t cgroup_id, GError **error)
+{
+	(void)ops;
+	(void)cgroup_id;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+void acg_memcg_ops_detach_all(struct acg_memcg_ops *ops)
+{
+	(void)ops;
+}
+
+int acg_memcg_ops_link_fd(const struct acg_memcg_ops *ops, uint64_t cgroup_id)
+{
+	(void)ops;
+	(void)cgroup_id;
+	return -1;
+}
+
+bool acg_memcg_ops_delays(const struct acg_memcg_ops *ops)
+{
+	(void)ops;
+	return false;
+}
+
+const char *acg_memcg_ops_words(const struct acg_memcg_ops *ops)
+{
+	(void)ops;
+	return WORDS;
+}
+
+int acg_memcg_ops_figures(struct acg_memcg_ops *ops, const struct acg_memory_figures *figures,
+			  GError **error)
+{
+	(void)ops;
+	(void)figures;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+int acg_memcg_ops_state(struct acg_memcg_ops *ops, uint64_t cgroup_id,
+			struct acg_memory_state *ret_state, GError **error)
+{
+	(void)ops;
+	(void)cgroup_id;
+	(void)ret_state;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+uint64_t acg_memcg_ops_dropped(const struct acg_memcg_ops *ops)
+{
+	(void)ops;
+	return 0;
+}
+
+uint64_t acg_memcg_ops_unknown(const struct acg_memcg_ops *ops)
+{
+	(void)ops;
+	return 0;
 }

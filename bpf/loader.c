@@ -7,14 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/log.h"
 #include "bpf/monitor.skel.h"
 #include "bpf/pin.h"
 #include "bpf/probe.h"
 #include "bpf/quiet.h"
 
-#define LOG_BYTES (64 * 1024) /* enough for the end of the verifier's log of so small a program */
-
 struct acg_bpf {
+	struct acg_probe *probe;
 	struct acg_monitor *monitor;
 	struct ring_buffer *ring;
 	char *pin_path;            /* where the map is pinned; NULL: it is not */
@@ -23,33 +23,6 @@ struct acg_bpf {
 	acg_bpf_event_fn callback; /* during acg_bpf_ring_consume() */
 	void *callback_data;
 };
-
-/* The line of the verifier's log that says what was wrong: the last that is no statistics. */
-static char *last_line(const char *log)
-{
-	g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
-	int i;
-
-	for (i = g_strv_length(lines) - 1; i >= 0; i--) {
-		g_strstrip(lines[i]);
-		if (lines[i][0] && !g_str_has_prefix(lines[i], "processed ") &&
-		    !g_str_has_prefix(lines[i], "verification time"))
-			return g_strdup(lines[i]);
-	}
-	return NULL;
-}
-
-static int load_error(GError **error, int errnum, const char *log)
-{
-	g_autofree char *line = last_line(log);
-
-	if (errnum == EPERM && !line)
-		return acg_fail(error, EPERM,
-				"loading BPF programs is not permitted: it needs CAP_BPF and "
-				"CAP_PERFMON, and a kernel that is not locked down");
-	return acg_fail_errno(error, errnum, "cannot load the BPF monitor%s%s", line ? ": " : "",
-			      line ? line : "");
-}
 
 /* Lets the map be the pinned one, where there can be one. Returns 1 if it was taken over. */
 static int find_pin(struct acg_bpf *bpf, const char *pin_dir, GError **error)
@@ -106,12 +79,12 @@ static int on_record(void *context, void *record, size_t size)
 	return 0;
 }
 
-static int load_monitor(struct acg_bpf *bpf, const struct acg_probe *probe, const char *pin_dir,
-			GError **error)
+static int load_monitor(struct acg_bpf *bpf, const char *pin_dir, GError **error)
 {
-	g_autofree char *log = g_malloc0(LOG_BYTES);
+	const struct acg_probe *probe = bpf->probe;
+	g_autofree char *log = g_malloc0(ACG_LOG_BYTES);
 	LIBBPF_OPTS(bpf_object_open_opts, options, .kernel_log_buf = log,
-		    .kernel_log_size = LOG_BYTES);
+		    .kernel_log_size = ACG_LOG_BYTES);
 	struct acg_monitor *monitor = acg_monitor__open_opts(&options);
 	int reused, rc;
 
@@ -128,7 +101,7 @@ static int load_monitor(struct acg_bpf *bpf, const struct acg_probe *probe, cons
 		return reused;
 	rc = acg_monitor__load(monitor);
 	if (rc < 0)
-		return load_error(error, -rc, log);
+		return acg_load_error(error, "the BPF monitor", -rc, log);
 	if (bpf->pin_path && !reused) {
 		rc = bpf_obj_pin(bpf_map__fd(monitor->maps.agentcg_groups), bpf->pin_path);
 		if (rc < 0)
@@ -142,22 +115,23 @@ static int load_monitor(struct acg_bpf *bpf, const struct acg_probe *probe, cons
 	return 0;
 }
 
-static int load_probed(const struct acg_probe *probe, const char *pin_dir, struct acg_bpf **ret_bpf,
-		       GError **error)
+int acg_bpf_load(const char *pin_dir, struct acg_bpf **ret_bpf, GError **error)
 {
+	struct acg_bpf *bpf = g_new0(struct acg_bpf, 1);
 	libbpf_print_fn_t print;
-	struct acg_bpf *bpf;
 	int rc;
 
-	if (!probe->btf.present)
-		return acg_fail(error, EOPNOTSUPP, "%s", probe->btf.reason);
-	if (!probe->ringbuf.present)
-		return acg_fail(error, EOPNOTSUPP, "%s", probe->ringbuf.reason);
-	bpf = g_new0(struct acg_bpf, 1);
+	bpf->probe = acg_probe_new(NULL);
 	bpf->complete = true;
-	print = acg_quiet_begin();
-	rc = load_monitor(bpf, probe, pin_dir ? pin_dir : ACG_BPF_PIN_DIR, error);
-	acg_quiet_end(print);
+	if (!bpf->probe->btf.present) {
+		rc = acg_fail(error, EOPNOTSUPP, "%s", bpf->probe->btf.reason);
+	} else if (!bpf->probe->ringbuf.present) {
+		rc = acg_fail(error, EOPNOTSUPP, "%s", bpf->probe->ringbuf.reason);
+	} else {
+		print = acg_quiet_begin();
+		rc = load_monitor(bpf, pin_dir ? pin_dir : ACG_BPF_PIN_DIR, error);
+		acg_quiet_end(print);
+	}
 	if (rc < 0) {
 		acg_bpf_free(bpf);
 		return rc;
@@ -166,21 +140,13 @@ static int load_probed(const struct acg_probe *probe, const char *pin_dir, struc
 	return 0;
 }
 
-int acg_bpf_load(const char *pin_dir, struct acg_bpf **ret_bpf, GError **error)
-{
-	struct acg_probe *probe = acg_probe_new(NULL);
-	int rc = load_probed(probe, pin_dir, ret_bpf, error);
-
-	acg_probe_free(probe);
-	return rc;
-}
-
 void acg_bpf_free(struct acg_bpf *bpf)
 {
 	if (!bpf)
 		return;
 	ring_buffer__free(bpf->ring);
 	acg_monitor__destroy(bpf->monitor);
+	acg_probe_free(bpf->probe);
 	g_free(bpf->pin_path);
 	g_free(bpf->state);
 	g_free(bpf);
@@ -214,6 +180,16 @@ bool acg_bpf_complete(const struct acg_bpf *bpf)
 int acg_bpf_groups_fd(const struct acg_bpf *bpf)
 {
 	return bpf_map__fd(bpf->monitor->maps.agentcg_groups);
+}
+
+int acg_bpf_events_fd(const struct acg_bpf *bpf)
+{
+	return bpf_map__fd(bpf->monitor->maps.agentcg_events);
+}
+
+const struct acg_probe *acg_bpf_probe(const struct acg_bpf *bpf)
+{
+	return bpf->probe;
 }
 
 int acg_bpf_ring_fd(const struct acg_bpf *bpf)

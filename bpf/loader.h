@@ -44,8 +44,13 @@ const char *acg_bpf_state(const struct acg_bpf *bpf);
 /* True unless something that was to work does not (no OOM reports, or the map is not pinned). */
 bool acg_bpf_complete(const struct acg_bpf *bpf);
 
-/* The descriptor of the map agentcg_groups, for other programs to share it. Owned by bpf. */
+/* The descriptors of the map agentcg_groups and of the ring buffer, for other programs to share them. Owned by bpf. */
 int acg_bpf_groups_fd(const struct acg_bpf *bpf);
+int acg_bpf_events_fd(const struct acg_bpf *bpf);
+
+/* What the running kernel offers. Owned by bpf. */
+struct acg_probe;
+const struct acg_probe *acg_bpf_probe(const struct acg_bpf *bpf);
 
 /*
  * Sets, reads and deletes the entry of a cgroup. E2BIG: ACG_GROUPS_MAX are in the map already;

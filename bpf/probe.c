@@ -186,6 +186,8 @@ struct acg_probe *acg_probe_new(const char *btf_path)
 	probe_oom(btf, probe);
 	probe_sched_ext(btf, probe);
 	probe_memcg(btf, probe);
+	probe->direct_reclaim = find_type(btf, "btf_trace_mm_vmscan_direct_reclaim_begin",
+					  BTF_KIND_TYPEDEF) != NULL;
 	btf__free(btf);
 	return probe;
 }

@@ -45,6 +45,7 @@ struct acg_probe {
 	struct acg_feature sched_ext;  /* struct_ops sched_ext_ops */
 	struct acg_feature memcg_bpf_ops; /* struct_ops memcg_bpf_ops */
 	enum acg_oom_source oom_source;
+	bool direct_reclaim;      /* the tracepoint mm_vmscan_direct_reclaim_begin */
 	unsigned int memcg_hooks; /* bits 1 << enum acg_memcg_hook: the members that exist */
 };
 
