@@ -4,6 +4,7 @@
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bpf/loader.h"
 #include "policy/cgroupfs.h"
@@ -127,10 +128,30 @@ static void free_enforcer(void *data, void *user_data)
 	enforcer->ops->free(enforcer);
 }
 
+/* The cgroups stay; what we hold of them goes. */
+static void forget_groups(struct acg_manager *manager)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, manager->engine->registry->nodes);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_node *node = value;
+
+		if (!node->group)
+			continue;
+		if (node->group->dirfd >= 0)
+			close(node->group->dirfd);
+		g_free(node->group->name);
+		g_clear_pointer(&node->group, g_free);
+	}
+}
+
 void acg_manager_free(struct acg_manager *manager)
 {
 	if (!manager)
 		return;
+	forget_groups(manager);
 	if (manager->timer)
 		g_source_remove(manager->timer);
 	if (manager->ring_source)
