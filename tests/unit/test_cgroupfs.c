@@ -7,6 +7,7 @@
 #include "tests/unit/tmp_tree.h"
 
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "policy/cgroupfs.h"
@@ -211,9 +212,14 @@ static void removing_takes_what_is_below(void **state)
 static void signals_reach_all_in_it(void **state)
 {
 	static const int signals[] = {SIGTERM, SIGKILL};
-	struct cgroup_mount mount = cgroup_mount_new();
+	struct cgroup_mount mount;
+	int pidfd = syscall(SYS_pidfd_open, getpid(), 0);
 
 	(void)state;
+	if (pidfd < 0)
+		skip(); /* under a valgrind that does not know it; every kernel that we run on does */
+	close(pidfd);
+	mount = cgroup_mount_new();
 	tmp_mkdir(mount.path, "a");
 	for (unsigned int i = 0; i < G_N_ELEMENTS(signals); i++) {
 		pid_t children[3];
