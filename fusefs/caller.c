@@ -13,10 +13,24 @@
 
 #include "policy/cgroupfs.h"
 
-#define PROC_MAX 4096 /* /proc/PID/status has about 1.5 KiB, /proc/PID/cgroup a line a hierarchy */
+/* From 6.11, include/uapi/linux/nsfs.h: pids across namespaces, without a walk through /proc. */
+#ifndef NS_GET_TGID_FROM_PIDNS
+#define NS_GET_TGID_FROM_PIDNS _IOR(NSIO, 0x7, int)
+#endif
+#ifndef NS_GET_TGID_IN_PIDNS
+#define NS_GET_TGID_IN_PIDNS _IOR(NSIO, 0x9, int)
+#endif
 
-static int read_proc(pid_t pid, const char *file, char buf[static PROC_MAX], GError **error)
+#define PROC_USUAL 4096
+
+/*
+ * The whole file: a process decides how long its own are (65536 groups, long paths of v1 hierarchies), and what comes behind them
+ * must not be lost.
+ */
+static int read_proc(pid_t pid, const char *file, char **ret_text, GError **error)
 {
+	g_autofree char *text = g_malloc(PROC_USUAL);
+	size_t len = 0, size = PROC_USUAL;
 	char path[64];
 	ssize_t n;
 	int fd;
@@ -25,11 +39,18 @@ static int read_proc(pid_t pid, const char *file, char buf[static PROC_MAX], GEr
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return acg_fail(error, ESRCH, "there is no process %d", pid);
-	n = read(fd, buf, PROC_MAX - 1);
+	/* The kernel makes these files as a whole: a read that did not fill the buffer had the end. */
+	while ((n = read(fd, text + len, size - 1 - len)) > 0) {
+		len += n;
+		if (len < size - 1)
+			break;
+		text = g_realloc(text, size *= 2);
+	}
 	close(fd);
 	if (n < 0)
 		return acg_fail(error, ESRCH, "process %d is gone", pid);
-	buf[n] = '\0';
+	text[len] = '\0';
+	*ret_text = g_steal_pointer(&text);
 	return 0;
 }
 
@@ -128,14 +149,16 @@ static const char *v2_path(const char *cgroup)
 int acg_process_node(const struct acg_registry *registry, const char *root_path, pid_t pid,
 		     struct acg_node **ret_node, GError **error)
 {
-	char buf[PROC_MAX];
+	g_autofree char *text = NULL;
 	const char *path;
-	int ret = read_proc(pid, "cgroup", buf, error);
+	int ret = read_proc(pid, "cgroup", &text, error);
 
 	if (ret)
 		return ret;
-	path = v2_path(buf);
-	*ret_node = path ? acg_caller_node_of_path(registry, root_path, path) : NULL;
+	path = v2_path(text);
+	if (!path) /* who cannot be placed is not taken for somebody outside */
+		return acg_fail(error, ESRCH, "process %d is in no cgroup of version 2", pid);
+	*ret_node = acg_caller_node_of_path(registry, root_path, path);
 	return 0;
 }
 
@@ -159,13 +182,13 @@ int acg_caller_resolve(const struct acg_registry *registry, const char *root_pat
 
 int acg_caller_identify(struct acg_caller *caller, GError **error)
 {
-	char status[PROC_MAX];
+	g_autofree char *status = NULL;
 	pid_t pids[32];
 	int ret;
 
 	if (caller->tgid)
 		return 0;
-	ret = read_proc(caller->tid, "status", status, error);
+	ret = read_proc(caller->tid, "status", &status, error);
 	if (ret)
 		return ret;
 	caller->tgid = atoi(status_field(status, "Tgid"));
@@ -182,7 +205,7 @@ bool acg_caller_is_operator(const struct acg_caller *caller)
 
 /* --- pids in the caller's own namespace -------------------------------------------------------------------- */
 
-static int open_pid_ns(pid_t pid)
+int acg_caller_open_pid_ns(pid_t pid)
 {
 	char path[64];
 
@@ -198,10 +221,10 @@ static bool same_ns(int a, int b)
 	       x.st_dev == y.st_dev;
 }
 
-/* True if the namespace of `pid`, `levels` up, is the caller's. */
-static bool in_callers_ns(const struct acg_caller *caller, pid_t pid, unsigned int levels)
+/* True if the namespace of `pid`, `levels` up, is `ns`. */
+static bool in_ns(int ns, pid_t pid, unsigned int levels)
 {
-	int own = open_pid_ns(caller->tid), fd = open_pid_ns(pid);
+	int fd = acg_caller_open_pid_ns(pid);
 	bool same;
 
 	while (fd >= 0 && levels--) {
@@ -210,30 +233,42 @@ static bool in_callers_ns(const struct acg_caller *caller, pid_t pid, unsigned i
 		close(fd);
 		fd = parent;
 	}
-	same = own >= 0 && fd >= 0 && same_ns(own, fd);
-	if (own >= 0)
-		close(own);
+	same = fd >= 0 && same_ns(ns, fd);
 	if (fd >= 0)
 		close(fd);
 	return same;
 }
 
-pid_t acg_caller_pid_seen(const struct acg_caller *caller, pid_t pid)
+/* Kernels before 6.11: from /proc/PID/status. */
+static pid_t pid_seen_by_status(const struct acg_caller *caller, int ns, pid_t pid)
 {
 	unsigned int level = caller->pid_ns_level, n;
-	char status[PROC_MAX];
+	g_autofree char *status = NULL;
 	pid_t pids[32];
 
-	if (level <= 1)
-		return pid;
-	if (read_proc(pid, "status", status, NULL) < 0)
+	if (read_proc(pid, "status", &status, NULL) < 0)
 		return 0;
 	n = ns_pids(status, pids);
-	return n >= level && in_callers_ns(caller, pid, n - level) ? pids[level - 1] : 0;
+	return n >= level && in_ns(ns, pid, n - level) ? pids[level - 1] : 0;
+}
+
+pid_t acg_caller_pid_seen(const struct acg_caller *caller, int ns, pid_t pid)
+{
+	int seen;
+
+	if (caller->pid_ns_level <= 1)
+		return pid;
+	if (ns < 0)
+		return 0;
+	seen = ioctl(ns, NS_GET_TGID_IN_PIDNS, (unsigned long)pid);
+	if (seen > 0)
+		return seen;
+	return errno == ENOTTY ? pid_seen_by_status(caller, ns, pid) : 0;
 }
 
 struct search {
 	const struct acg_caller *caller;
+	int ns;
 	pid_t wanted; /* in the caller's namespace */
 	pid_t found;
 };
@@ -242,7 +277,7 @@ static int compare_seen(pid_t pid, void *data)
 {
 	struct search *search = data;
 
-	if (acg_caller_pid_seen(search->caller, pid) != search->wanted)
+	if (acg_caller_pid_seen(search->caller, search->ns, pid) != search->wanted)
 		return 0;
 	search->found = pid;
 	return 1;
@@ -267,10 +302,24 @@ static void search_below(int dirfd, struct search *search)
 		acg_cgroup_each_child(dirfd, search_child, search);
 }
 
+/* 0: there is none. */
+static pid_t find_in_ns(const struct acg_caller *caller, int ns, pid_t pid, int agent_dirfd)
+{
+	struct search search = {caller, ns, pid, 0};
+	int found = ioctl(ns, NS_GET_TGID_FROM_PIDNS, (unsigned long)pid);
+
+	if (found > 0)
+		return found;
+	if (errno == ENOTTY)
+		search_below(agent_dirfd, &search);
+	return search.found;
+}
+
 int acg_caller_pid(const struct acg_caller *caller, pid_t pid, int agent_dirfd, pid_t *ret_pid,
 		   GError **error)
 {
-	struct search search = {caller, pid, 0};
+	pid_t found;
+	int ns;
 
 	if (pid == 0) {
 		*ret_pid = caller->tgid;
@@ -280,9 +329,23 @@ int acg_caller_pid(const struct acg_caller *caller, pid_t pid, int agent_dirfd, 
 		*ret_pid = pid;
 		return 0;
 	}
-	search_below(agent_dirfd, &search);
-	if (!search.found)
-		return acg_fail(error, ESRCH, "this agent has no process %d", pid);
-	*ret_pid = search.found;
+	ns = acg_caller_open_pid_ns(caller->tid);
+	found = ns >= 0 ? find_in_ns(caller, ns, pid, agent_dirfd) : 0;
+	if (ns >= 0)
+		close(ns);
+	if (!found)
+		return acg_fail(error, ESRCH, "there is no process %d here", pid);
+	*ret_pid = found;
 	return 0;
+}
+
+uid_t acg_process_uid(pid_t pid)
+{
+	g_autofree char *status = NULL;
+	unsigned int real, effective, saved;
+
+	if (read_proc(pid, "status", &status, NULL) < 0 ||
+	    sscanf(status_field(status, "Uid"), "%u %u %u", &real, &effective, &saved) != 3)
+		return (uid_t)-1;
+	return real == saved && real == effective ? real : (uid_t)-1;
 }

@@ -38,14 +38,23 @@ int acg_caller_identify(struct acg_caller *caller, GError **error);
 bool acg_caller_is_operator(const struct acg_caller *caller);
 
 /*
- * A pid as the (identified) caller writes it, into the daemon's pid namespace: itself for 0. Only processes of `agent` (NULL: any process) are
- * looked at when the namespaces differ. ESRCH: no such process there.
+ * A pid (or thread id) as the (identified) caller writes it, to the process in the daemon's pid namespace; itself for 0. On
+ * kernels that cannot translate (before 6.11) only the processes below agent_dirfd are looked at. ESRCH: no such process there.
  */
 int acg_caller_pid(const struct acg_caller *caller, pid_t pid, int agent_dirfd, pid_t *ret_pid,
 		   GError **error);
 
-/* A pid of the daemon's namespace as the (identified) caller would see it; 0: invisible to it (as the kernel prints it). */
-pid_t acg_caller_pid_seen(const struct acg_caller *caller, pid_t pid);
+/* The pid namespace of a process, to be closed; -1: it is gone. */
+int acg_caller_open_pid_ns(pid_t pid);
+
+/*
+ * A pid of the daemon's namespace as the (identified) caller would see it, ns being the caller's; 0: invisible to it (as the
+ * kernel prints it).
+ */
+pid_t acg_caller_pid_seen(const struct acg_caller *caller, int ns, pid_t pid);
+
+/* The user whose process it is; (uid_t)-1: it is gone, or its real, effective and saved user differ (setuid programs). */
+uid_t acg_process_uid(pid_t pid);
 
 /*
  * The node that a path of /proc/PID/cgroup lies in (it may go on with "/..." or end at a newline): a call, or the self for everything else

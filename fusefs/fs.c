@@ -10,9 +10,6 @@
 
 #define SLOW_THREADS 4 /* the pool for kernel files; they wait for the kernel, not for a CPU */
 
-static void destroy_string(void *string)
-{
-	g_string_free(string, TRUE);
 }
 
 static GHashTable *by_handle(GDestroyNotify destroy)
@@ -31,7 +28,7 @@ struct acg_fs *acg_fs_new(const char *root_path, struct acg_shared *shared, int 
 	}
 	fs->shared = shared;
 	fs->root_path = g_strdup(root_path);
-	fs->texts = by_handle(destroy_string);
+	fs->texts = acg_kept_new(ACG_TEXT_PER_AGENT);
 	fs->listings = by_handle((GDestroyNotify)g_ptr_array_unref);
 	fs->backings = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
 	fs->slow = g_thread_pool_new(acg_kernel_slow_job, fs, SLOW_THREADS, FALSE, NULL);
@@ -46,7 +43,7 @@ void acg_fs_free(struct acg_fs *fs)
 	g_thread_pool_free(fs->slow, FALSE, TRUE);
 	g_hash_table_unref(fs->backings);
 	g_hash_table_unref(fs->listings);
-	g_hash_table_unref(fs->texts);
+	acg_kept_free(fs->texts);
 	acg_opens_free(fs->opens);
 	g_free(fs->root_path);
 	g_free(fs);
@@ -83,6 +80,8 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 
 	conn->max_write = 128 * 1024; /* a marker is at most half of that; a whole policy fits */
 	conn->want &= ~FUSE_CAP_SPLICE_READ;
+	/* An asynchronous request outlives the thread that made it, whose id may then be somebody else's. */
+	conn->want &= ~FUSE_CAP_ASYNC_DIO;
 #if HAVE_DECL_FUSE_CAP_PASSTHROUGH
 	if (conn->capable & FUSE_CAP_PASSTHROUGH) {
 		conn->want |= FUSE_CAP_PASSTHROUGH;

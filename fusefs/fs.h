@@ -12,6 +12,7 @@
 #include <fuse_lowlevel.h>
 
 #include "fusefs/inode.h"
+#include "fusefs/kept.h"
 #include "fusefs/opens.h"
 #include "fusefs/shared.h"
 #include "fusefs/wire.h"
@@ -33,7 +34,7 @@ struct acg_fs {
 	bool resumed;                 /* an earlier worker began it (journal.h) */
 	enum acg_init init;
 	struct acg_opens *opens;
-	GHashTable *texts; /* fh -> GString: rendered at the first read of an open */
+	struct acg_kept *texts; /* fh -> GString: rendered at the first read of an open */
 	GHashTable *
 		listings; /* fh -> GPtrArray of names: a directory as it was when its reading began */
 	GQueue parked;        /* struct acg_parked: reads that wait for events */
@@ -47,8 +48,13 @@ struct acg_fs {
 
 extern const struct fuse_lowlevel_ops acg_fs_ops;
 
-/* What an agent may have open at once: more than any shell needs, fewer than would hurt others. */
-#define ACG_OPENS_PER_AGENT 4096
+/*
+ * What an agent (with all below it), or a user outside every agent who is not root, may have open at once, and what of text may be
+ * kept for it: more than any shell needs, less than would hurt others. Past the first open(2) fails, past the second a reader
+ * who went away in the middle of a file finds it as it is by then.
+ */
+#define ACG_OPENS_PER_AGENT 1024
+#define ACG_TEXT_PER_AGENT  (8 * 1024 * 1024)
 
 /* `shared` and the memfd that it is mapped from are borrowed. */
 struct acg_fs *acg_fs_new(const char *root_path, struct acg_shared *shared, int state_fd,
@@ -73,7 +79,13 @@ int acg_fs_allow(fuse_req_t req, const struct acg_place *place, enum acg_right r
 		 struct acg_caller *ret_caller);
 int acg_fs_caller(fuse_req_t req, struct acg_caller *ret_caller, GError **error);
 
-/* A record for an open by this caller. ENFILE: the agent has ACG_OPENS_PER_AGENT. */
+/* What a caller must have the right to in order to write what the place names. */
+enum acg_right acg_fs_write_right(const struct acg_place *place);
+
+/* Who is charged for what a caller has open: the agent at the top (its cgroup id), else the user; 0: root outside, unbounded. */
+uint64_t acg_fs_owner(const struct acg_caller *caller);
+
+/* A record for an open by this caller. EAGAIN: it has ACG_OPENS_PER_AGENT. */
 int acg_fs_open_record(struct acg_fs *fs, uint64_t ino, const struct acg_caller *caller, int flags,
 		       uint64_t *ret_fh, struct acg_open **ret_open);
 

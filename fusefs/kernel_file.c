@@ -187,6 +187,7 @@ static void start_slow(fuse_req_t req, const struct acg_place *place, const char
 
 struct pid_list {
 	const struct acg_caller *caller;
+	int ns; /* the caller's pid namespace */
 	GString *out;
 };
 
@@ -194,7 +195,8 @@ static int append_pid(pid_t pid, void *data)
 {
 	struct pid_list *list = data;
 
-	g_string_append_printf(list->out, "%d\n", acg_caller_pid_seen(list->caller, pid));
+	g_string_append_printf(list->out, "%d\n",
+			       acg_caller_pid_seen(list->caller, list->ns, pid));
 	return 0;
 }
 
@@ -214,10 +216,10 @@ static void reply_pids(fuse_req_t req, const struct acg_place *place, size_t siz
 		       uint64_t fh)
 {
 	struct acg_fs *fs = acg_fs_of(req);
-	GString *text = g_hash_table_lookup(fs->texts, &fh);
+	GString *text = acg_kept_get(fs->texts, fh);
 	int dirfd = place->node->group->dirfd;
 	struct acg_caller caller;
-	struct pid_list list = {&caller, NULL};
+	struct pid_list list = {&caller, -1, NULL};
 
 	if (!text || offset == 0) {
 		if (acg_fs_caller(req, &caller, NULL) < 0 ||
@@ -226,10 +228,13 @@ static void reply_pids(fuse_req_t req, const struct acg_place *place, size_t siz
 			return;
 		}
 		list.out = text = g_string_new(NULL);
+		list.ns = acg_caller_open_pid_ns(caller.tid);
 		acg_cgroup_each_pid(dirfd, append_pid, &list, NULL);
 		if (place->node->kind == ACG_KIND_AGENT)
 			acg_cgroup_each_child(dirfd, append_pids_below, &list);
-		g_hash_table_replace(fs->texts, g_memdup2(&fh, sizeof(fh)), text);
+		if (list.ns >= 0)
+			close(list.ns);
+		acg_kept_put(fs->texts, fh, acg_opens_get(fs->opens, fh)->owner, text);
 	}
 	if ((size_t)offset >= text->len)
 		fuse_reply_buf(req, NULL, 0);
@@ -259,8 +264,9 @@ static int move_process(struct acg_fs *fs, const struct acg_place *place,
 			const struct acg_caller *caller, const char *text, GError **error)
 {
 	g_autofree char *word = g_strstrip(g_strdup(text));
-	struct acg_node *from, *to = place->call ? place->node : &place->agent->self;
+	struct acg_node *to = place->call ? place->node : &place->agent->self;
 	struct acg_caller writer = *caller;
+	struct acg_moving moving;
 	uint64_t number;
 	pid_t pid;
 	int ret;
@@ -271,10 +277,12 @@ static int move_process(struct acg_fs *fs, const struct acg_place *place,
 	if (!ret)
 		ret = acg_caller_pid(&writer, number, place->agent->node.group->dirfd, &pid, error);
 	if (!ret)
-		ret = acg_process_node(acg_manager_registry(fs->manager), fs->root_path, pid, &from,
-				       error);
+		ret = acg_process_node(acg_manager_registry(fs->manager), fs->root_path, pid,
+				       &moving.from, error);
+	if (!ret && !caller->agent)
+		moving.uid = acg_process_uid(pid);
 	if (!ret)
-		ret = acg_rights_move(&writer, from, to, error);
+		ret = acg_rights_move(&writer, &moving, to, error);
 	return ret ? ret : acg_manager_move(fs->manager, to, pid, error);
 }
 
@@ -282,7 +290,7 @@ void acg_kernel_write(fuse_req_t req, const struct acg_place *place,
 		      const struct acg_caller *caller, const char *text, size_t len)
 {
 	struct acg_fs *fs = acg_fs_of(req);
-	bool operator= !caller->agent;
+	bool operator= acg_caller_is_operator(caller);
 	g_autoptr(GError) error = NULL;
 	int ret;
 

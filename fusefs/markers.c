@@ -185,7 +185,8 @@ ACG_WRITER(call)
 			first = false;
 			continue;
 		}
-		if (!first)
+		ret = acg_manager_marker(place->agent, &why);
+		if (!ret && !first)
 			ret = resolve_again(fs, &now, &why);
 		if (!ret)
 			ret = do_line(fs, place, &now, open, line, end - line, &why);

@@ -16,18 +16,18 @@ struct acg_opens {
 	struct acg_open *slots; /* mapped from the memfd */
 	uint32_t n_slots;
 	GArray *free;         /* uint32_t: slots to use next */
-	GHashTable *by_agent; /* cgroup id -> number of opens */
+	GHashTable *by_owner; /* owner -> number of opens */
 };
 
-static void count(struct acg_opens *opens, uint64_t agent, int change)
+static void count(struct acg_opens *opens, uint64_t owner, int change)
 {
-	unsigned int n = acg_opens_count(opens, agent) + change;
+	unsigned int n = acg_opens_count(opens, owner) + change;
 
 	if (n)
-		g_hash_table_replace(opens->by_agent, g_memdup2(&agent, sizeof(agent)),
+		g_hash_table_replace(opens->by_owner, g_memdup2(&owner, sizeof(owner)),
 				     GUINT_TO_POINTER(n));
 	else
-		g_hash_table_remove(opens->by_agent, &agent);
+		g_hash_table_remove(opens->by_owner, &owner);
 }
 
 /* Slots that have just been mapped: those in use were opened through an earlier worker. */
@@ -35,7 +35,7 @@ static void take_slots(struct acg_opens *opens, uint32_t from)
 {
 	for (uint32_t slot = opens->n_slots; slot-- > from;) {
 		if (opens->slots[slot].generation & 1)
-			count(opens, opens->slots[slot].agent, 1);
+			count(opens, opens->slots[slot].owner, 1);
 		else
 			g_array_append_val(opens->free, slot);
 	}
@@ -88,7 +88,7 @@ int acg_opens_new(int memfd, off_t offset, struct acg_opens **ret_opens, GError 
 	opens->memfd = memfd;
 	opens->offset = offset;
 	opens->free = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-	opens->by_agent = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	opens->by_owner = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 	ret = map_first(opens);
 	if (ret) {
 		acg_opens_free(opens);
@@ -105,7 +105,7 @@ void acg_opens_free(struct acg_opens *opens)
 	if (opens->slots)
 		munmap(opens->slots, opens->n_slots * sizeof(struct acg_open));
 	g_array_unref(opens->free);
-	g_hash_table_unref(opens->by_agent);
+	g_hash_table_unref(opens->by_owner);
 	g_free(opens);
 }
 
@@ -131,7 +131,7 @@ int acg_opens_add(struct acg_opens *opens, const struct acg_open *begin, uint64_
 	open->generation = generation;
 	/* Whoever is killed before this line has opened nothing. */
 	__atomic_store_n(&open->generation, generation + 1, __ATOMIC_RELEASE);
-	count(opens, open->agent, 1);
+	count(opens, open->owner, 1);
 	*ret_fh = handle_of(opens, slot);
 	*ret_open = open;
 	return 0;
@@ -167,7 +167,7 @@ void acg_opens_remove(struct acg_opens *opens, uint64_t fh)
 
 	if (!open)
 		return;
-	count(opens, open->agent, -1);
+	count(opens, open->owner, -1);
 	__atomic_store_n(&open->generation, open->generation + 1, __ATOMIC_RELEASE);
 	g_array_append_val(opens->free, slot);
 }
@@ -180,9 +180,9 @@ void acg_opens_each(struct acg_opens *opens, uint64_t ino,
 			fn(handle_of(opens, slot), &opens->slots[slot], data);
 }
 
-unsigned int acg_opens_count(const struct acg_opens *opens, uint64_t agent)
+unsigned int acg_opens_count(const struct acg_opens *opens, uint64_t owner)
 {
-	return GPOINTER_TO_UINT(g_hash_table_lookup(opens->by_agent, &agent));
+	return GPOINTER_TO_UINT(g_hash_table_lookup(opens->by_owner, &owner));
 }
 
 /* --- reads that move the position ---------------------------------------------------------------------------- */

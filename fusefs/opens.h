@@ -19,7 +19,7 @@ struct acg_open {
 	uint32_t generation; /* counts the uses of this slot; odd: in use */
 	uint32_t flags;      /* of open(2) */
 	uint64_t ino;
-	uint64_t agent;  /* cgroup id of the agent that opened it; 0: from outside every agent */
+	uint64_t owner;  /* who is charged for it, see acg_fs_owner() */
 	uint64_t unique; /* of the request that opened it: one that is sent again finds it */
 	uint64_t poll;   /* the kernel's handle of who sleeps in poll(2) on it; 0: nobody */
 	uint64_t position; /* events_pipe: next line; call: so much of the answer has been read */
@@ -51,8 +51,8 @@ void acg_opens_remove(struct acg_opens *opens, uint64_t fh);
 void acg_opens_each(struct acg_opens *opens, uint64_t ino,
 		    void (*fn)(uint64_t fh, struct acg_open *open, void *data), void *data);
 
-/* How many this agent (cgroup id; 0: those outside) has open. */
-unsigned int acg_opens_count(const struct acg_opens *opens, uint64_t agent);
+/* How many this owner has open. */
+unsigned int acg_opens_count(const struct acg_opens *opens, uint64_t owner);
 
 /*
  * A read that moves the position is in two steps, since a worker may be killed between its answer and its note of it:

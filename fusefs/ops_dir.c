@@ -41,9 +41,7 @@ static void list_agents(GPtrArray *names, GHashTable *agents, const struct acg_c
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		const struct acg_agent *agent = value;
 
-		/* Inside an agent one sees oneself, and what is below or on the way there. */
-		if (agent->node.id && (!caller->agent || acg_agent_within(agent, caller->agent) ||
-				       acg_agent_within(caller->agent, agent)))
+		if (agent->node.id && acg_rights_sees(caller, agent))
 			g_ptr_array_add(names, g_strdup(agent->name));
 	}
 }
@@ -176,9 +174,11 @@ static int make_call(struct acg_fs *fs, const struct acg_place *place, const cha
 		.id = name, .by_mkdir = true, .request = fs->request.unique};
 	struct acg_call *call =
 		acg_journal_resumed(fs) ? acg_agent_call(place->agent, name) : NULL;
-	int ret = call && call->request == begin.request
-			  ? 0
-			  : acg_manager_begin(fs->manager, place->agent, &begin, &call, error);
+	bool done = call && call->request == begin.request;
+	int ret = done ? 0 : acg_manager_marker(place->agent, error);
+
+	if (!ret && !done)
+		ret = acg_manager_begin(fs->manager, place->agent, &begin, &call, error);
 
 	if (!ret)
 		*ret_ino = acg_inode(&call->node, ACG_INDEX_DIR);
@@ -280,7 +280,7 @@ static int remove_agent(fuse_req_t req, const struct acg_place *place, const cha
 	if (!ret)
 		ret = acg_rights_check(acg_manager_policy(fs->manager), &caller,
 				       place->agent ? place->agent : agent,
-				       place->agent ? ACG_RIGHT_SUBAGENT : ACG_RIGHT_OPERATE,
+				       place->agent ? ACG_RIGHT_SUBAGENT : ACG_RIGHT_AGENT,
 				       error);
 	return ret ? ret : acg_manager_agent_remove(fs->manager, agent, error);
 }

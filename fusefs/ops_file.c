@@ -7,12 +7,21 @@
 #include "fusefs/journal.h"
 #include "fusefs/marker.h"
 
+#define OWNER_USER (1ULL << 63) /* no cgroup id is that large */
+
+uint64_t acg_fs_owner(const struct acg_caller *caller)
+{
+	if (caller->agent)
+		return acg_agent_top(caller->agent)->node.id;
+	return caller->uid ? OWNER_USER | caller->uid : 0;
+}
+
 int acg_fs_open_record(struct acg_fs *fs, uint64_t ino, const struct acg_caller *caller, int flags,
 		       uint64_t *ret_fh, struct acg_open **ret_open)
 {
 	const struct acg_open begin = {
 		.ino = ino,
-		.agent = caller->agent ? caller->agent->node.id : 0,
+		.owner = acg_fs_owner(caller),
 		.flags = flags,
 		.unique = fs->request.unique,
 	};
@@ -24,8 +33,8 @@ int acg_fs_open_record(struct acg_fs *fs, uint64_t ino, const struct acg_caller 
 		*ret_open = found;
 		return 0;
 	}
-	if (begin.agent && acg_opens_count(fs->opens, begin.agent) >= ACG_OPENS_PER_AGENT)
-		return -ENFILE;
+	if (begin.owner && acg_opens_count(fs->opens, begin.owner) >= ACG_OPENS_PER_AGENT)
+		return -EAGAIN;
 	return acg_opens_add(fs->opens, &begin, ret_fh, ret_open);
 }
 
@@ -39,7 +48,10 @@ static bool wants_read(int flags)
 	return (flags & O_ACCMODE) != O_WRONLY;
 }
 
-/* Reading is decided at open, as on any file system; writing at each write, by who writes then: descriptors get passed on. */
+/*
+ * Reading is decided at open, as on any file system. Writing is decided twice: here, so that nobody hands a descriptor that he could
+ * not use to somebody who could (a setuid program that prints, a service that logs), and at each write by who writes then.
+ */
 static int may_open(fuse_req_t req, const struct acg_place *place, int flags,
 		    struct acg_caller *ret_caller)
 {
@@ -53,8 +65,11 @@ static int may_open(fuse_req_t req, const struct acg_place *place, int flags,
 		return -EACCES;
 	if (!place->agent && (place->file->flags & ACG_FILE_OUTSIDE) && ret_caller->agent)
 		return -EACCES;
-	return acg_rights_check(acg_manager_policy(fs->manager), ret_caller, place->agent,
-				ACG_RIGHT_READ, NULL);
+	ret = acg_rights_check(acg_manager_policy(fs->manager), ret_caller, place->agent,
+			       ACG_RIGHT_READ, NULL);
+	if (ret || !wants_write(flags))
+		return ret;
+	return acg_fs_allow(req, place, acg_fs_write_right(place), ret_caller);
 }
 
 void acg_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -110,7 +125,7 @@ static void read_text(fuse_req_t req, const struct acg_place *place, uint64_t fh
 		      off_t offset)
 {
 	struct acg_fs *fs = acg_fs_of(req);
-	GString *text = g_hash_table_lookup(fs->texts, &fh);
+	GString *text = acg_kept_get(fs->texts, fh);
 	int ret;
 
 	if (!text || offset == 0) {
@@ -121,7 +136,7 @@ static void read_text(fuse_req_t req, const struct acg_place *place, uint64_t fh
 			fuse_reply_err(req, -ret);
 			return;
 		}
-		g_hash_table_replace(fs->texts, g_memdup2(&fh, sizeof(fh)), text);
+		acg_kept_put(fs->texts, fh, acg_opens_get(fs->opens, fh)->owner, text);
 	}
 	reply_slice(req, text->str, text->len, size, offset);
 }
@@ -165,17 +180,6 @@ void acg_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 
 /* --- write -------------------------------------------------------------------------------------------------- */
 
-static enum acg_right write_right(const struct acg_place *place)
-{
-	bool kernel = place->file->flags & ACG_FILE_KERNEL;
-
-	/* cgroup.procs of an agent takes its own processes, too; what may be moved is decided by the process. */
-	if (kernel && (place->file->flags & ACG_FILE_CALL_WRITE) &&
-	    (place->call || (place->file->flags & ACG_FILE_PIDS)))
-		return ACG_RIGHT_CALL_FILE;
-	return place->file->write_right;
-}
-
 static void write_own(fuse_req_t req, const struct acg_place *place,
 		      const struct acg_caller *caller, struct acg_open *open, const char *text,
 		      size_t len)
@@ -217,7 +221,7 @@ void acg_op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, 
 		fuse_reply_err(req, ENODEV);
 		return;
 	}
-	ret = acg_fs_allow(req, &place, write_right(&place), &caller);
+	ret = acg_fs_allow(req, &place, acg_fs_write_right(&place), &caller);
 	if (ret) {
 		fuse_reply_err(req, -ret);
 		return;
@@ -236,7 +240,7 @@ void acg_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct acg_open *open = acg_opens_get(fs->opens, fi->fh);
 
 	(void)ino;
-	g_hash_table_remove(fs->texts, &fi->fh);
+	acg_kept_drop(fs->texts, fi->fh);
 	acg_stream_release(fs, open);
 	acg_kernel_release(req, open);
 	if (open && open->watched)

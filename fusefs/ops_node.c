@@ -174,16 +174,16 @@ int acg_fs_allow(fuse_req_t req, const struct acg_place *place, enum acg_right r
 	return ret;
 }
 
-static enum acg_right right_to_write(const struct acg_place *place)
+enum acg_right acg_fs_write_right(const struct acg_place *place)
 {
 	if (!place->file)
 		return place->index == ACG_INDEX_CALLS ? ACG_RIGHT_MARK
 		       : place->index == ACG_INDEX_AGENTS
 			       ? (place->agent ? ACG_RIGHT_SUBAGENT : ACG_RIGHT_AGENT)
 			       : ACG_RIGHT_OPERATE;
-	if (place->call && (place->file->flags & ACG_FILE_CALL_WRITE))
-		return ACG_RIGHT_CALL_FILE;
-	if (place->file->flags & ACG_FILE_PIDS)
+	/* cgroup.procs of an agent takes its own processes, too; what may be moved is decided by the process. */
+	if ((place->file->flags & ACG_FILE_CALL_WRITE) &&
+	    (place->call || (place->file->flags & ACG_FILE_PIDS)))
 		return ACG_RIGHT_CALL_FILE;
 	return place->file->write_right;
 }
@@ -210,7 +210,7 @@ void acg_op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 				       ACG_RIGHT_READ, NULL);
 	if (!ret && (mask & W_OK))
 		ret = acg_rights_check(acg_manager_policy(fs->manager), &caller, place.agent,
-				       right_to_write(&place), NULL);
+				       acg_fs_write_right(&place), NULL);
 	fuse_reply_err(req, -ret);
 }
 

@@ -43,6 +43,24 @@ static int check_inside(const struct acg_caller *caller, const struct acg_agent 
 	return acg_fail(error, EPERM, "not allowed");
 }
 
+/* Whoever made an agent has what the agent itself has, and may remove it; its budget and priority are the policy's. */
+static int check_outside(const struct acg_policy *policy, const struct acg_caller *caller,
+			 const struct acg_agent *agent, enum acg_right right, GError **error)
+{
+	if (right == ACG_RIGHT_READ)
+		return 0;
+	if (!agent && right == ACG_RIGHT_AGENT && acg_policy_user(policy, caller->uid))
+		return 0;
+	if (!made_by(caller, agent))
+		return acg_fail(error, EACCES,
+				"only root, the agent itself, or a user that the policy names may "
+				"do this");
+	if (right == ACG_RIGHT_OPERATE && !agent->parent)
+		return acg_fail(error, EPERM,
+				"the limits and the priority of your agents are the policy's");
+	return 0;
+}
+
 int acg_rights_check(const struct acg_policy *policy, const struct acg_caller *caller,
 		     const struct acg_agent *agent, enum acg_right right, GError **error)
 {
@@ -50,30 +68,33 @@ int acg_rights_check(const struct acg_policy *policy, const struct acg_caller *c
 		return 0;
 	if (caller->agent)
 		return check_inside(caller, agent, right, error);
-	if (right == ACG_RIGHT_READ || made_by(caller, agent))
-		return 0;
-	if (right == ACG_RIGHT_AGENT && acg_policy_user(policy, caller->uid))
-		return 0;
-	return acg_fail(error, EACCES,
-			"only root, the agent itself, or a user that the policy names may do this");
+	return check_outside(policy, caller, agent, right, error);
 }
 
-int acg_rights_move(const struct acg_caller *caller, const struct acg_node *from,
+bool acg_rights_sees(const struct acg_caller *caller, const struct acg_agent *agent)
+{
+	return !caller->agent || acg_agent_within(agent, caller->agent) ||
+	       acg_agent_within(caller->agent, agent);
+}
+
+static bool may_take(const struct acg_caller *caller, const struct acg_moving *moving)
+{
+	if (caller->agent)
+		return moving->from && acg_agent_within(moving->from->agent, caller->agent);
+	return moving->from ? made_by(caller, moving->from->agent) : moving->uid == caller->uid;
+}
+
+int acg_rights_move(const struct acg_caller *caller, const struct acg_moving *moving,
 		    const struct acg_node *to, GError **error)
 {
 	if (acg_caller_is_operator(caller))
 		return 0;
-	if (!caller->agent) {
-		if (!made_by(caller, to->agent))
-			return acg_fail(error, EACCES,
-					"only root or the agent itself may move processes here");
-		return 0;
-	}
-	if (!acg_agent_within(to->agent, caller->agent))
+	if (caller->agent ? !acg_agent_within(to->agent, caller->agent)
+			  : !made_by(caller, to->agent))
 		return not_yours(error);
-	if (!from || !acg_agent_within(from->agent, caller->agent))
+	if (!may_take(caller, moving))
 		return acg_fail(error, EPERM, "this process does not belong to your agent");
-	if (from->kind == ACG_KIND_CALL && from != to)
+	if (moving->from && moving->from->kind == ACG_KIND_CALL && moving->from != to)
 		return acg_fail(error, EPERM, "a process leaves a call only by that call's `end`");
 	return 0;
 }

@@ -16,7 +16,7 @@ enum acg_right {
 	ACG_RIGHT_MARK,      /* begin, end, hint; mkdir and rmdir in calls/ */
 	ACG_RIGHT_CALL_FILE, /* write the kernel's files of a call that an agent may write */
 	ACG_RIGHT_SUBAGENT,  /* make, limit and remove sub-agents */
-	ACG_RIGHT_AGENT,     /* make and remove an agent at the top */
+	ACG_RIGHT_AGENT,     /* make an agent at the top; remove this one */
 	ACG_RIGHT_OPERATE,   /* all else: priority, policy, the agent's own limits */
 };
 
@@ -24,8 +24,20 @@ enum acg_right {
 int acg_rights_check(const struct acg_policy *policy, const struct acg_caller *caller,
 		     const struct acg_agent *agent, enum acg_right right, GError **error);
 
-/* May the caller move this process (in `from`, NULL: outside every agent) into `to`? */
-int acg_rights_move(const struct acg_caller *caller, const struct acg_node *from,
+/* Inside an agent one sees oneself, and what is below or on the way there; outside, everything. */
+bool acg_rights_sees(const struct acg_caller *caller, const struct acg_agent *agent);
+
+/* A process that is to be moved. */
+struct acg_moving {
+	struct acg_node *from; /* where it is; NULL: outside every agent */
+	uid_t uid;             /* acg_process_uid(); needed for callers outside every agent */
+};
+
+/*
+ * May the caller move this process into `to`? An agent its own, but out of no call. A user that the policy names his own, from outside
+ * every agent or from the agents that he made.
+ */
+int acg_rights_move(const struct acg_caller *caller, const struct acg_moving *moving,
 		    const struct acg_node *to, GError **error);
 
 /* May the caller move itself by `begin` without pid=? EPERM for the first process of a pid namespace and for several threads; EBUSY in a call. */

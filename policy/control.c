@@ -95,10 +95,13 @@ static int write_limit(struct acg_manager *manager, struct acg_node *node, enum 
 }
 
 static int write_freeze(struct acg_manager *manager, struct acg_call *call, const char *text,
-			struct acg_time now, GArray *actions, GError **error)
+			bool operator, struct acg_time now, GArray * actions, GError **error)
 {
 	if (strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
 		return acg_fail(error, EINVAL, "write 1 to freeze the call, 0 to thaw it");
+	if (!operator&& call->frozen_since && !call->operator_frozen)
+		return acg_fail(error, EPERM,
+				"frozen because memory is short: it goes on by itself, soon");
 	acg_engine_freeze(manager->engine, call, text[0] == '1', now, actions);
 	return 0;
 }
@@ -133,7 +136,8 @@ int acg_manager_write(struct acg_manager *manager, struct acg_node *node, const 
 	if (known->kind == FILE_LIMIT)
 		ret = write_limit(manager, node, known->control, value, operator, actions, error);
 	else if (known->kind == FILE_FREEZE)
-		ret = write_freeze(manager, acg_node_call(node), value, now, actions, error);
+		ret = write_freeze(manager, acg_node_call(node), value, operator, now, actions,
+				   error);
 	else
 		ret = write_kill(manager, acg_node_call(node), value, actions, error);
 	if (!ret)

@@ -55,6 +55,42 @@ static void do_agent_limits(struct acg_engine *engine, struct acg_agent *agent, 
 	acg_do(actions, ACG_DO_UPDATE, &agent->self);
 }
 
+static int check_parent(const struct acg_agent *parent, GError **error)
+{
+	if (parent && acg_agent_depth(parent) + 1 >= ACG_AGENT_DEPTH_MAX)
+		return acg_fail(error, EAGAIN, "sub-agents go no deeper than %d levels",
+				ACG_AGENT_DEPTH_MAX);
+	for (; parent; parent = parent->parent)
+		if (acg_agent_agents_below(parent) >= parent->budget.agents)
+			return acg_fail(error, EAGAIN,
+					"agent %s has its %" G_GUINT64_FORMAT
+					" sub-agents already: remove one first",
+					parent->name, parent->budget.agents);
+	return 0;
+}
+
+static int check_user(const struct acg_engine *engine, const char *user, uid_t uid, GError **error)
+{
+	const struct acg_user_rule *rule = user ? acg_policy_user(engine->policy, uid) : NULL;
+	unsigned int n = 0;
+	GHashTableIter iter;
+	void *value;
+
+	if (!rule)
+		return 0;
+	g_hash_table_iter_init(&iter, engine->registry->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct acg_agent *agent = value;
+
+		n += agent->user && agent->uid == uid;
+	}
+	if (n >= rule->budget.agents)
+		return acg_fail(error, EAGAIN,
+				"you have %u agents, all that the policy allows: remove one first",
+				n);
+	return 0;
+}
+
 int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, const char *name,
 			 const char *namespace, const char *user, uid_t uid, struct acg_time now,
 			 GArray *actions, struct acg_agent **ret_agent, GError **error)
@@ -66,11 +102,9 @@ int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, co
 		return ret;
 	if (acg_registry_agent(engine->registry, parent, name))
 		return acg_fail(error, EEXIST, "there is an agent %s already", name);
-	if (parent && g_hash_table_size(parent->agents) >= parent->budget.agents)
-		return acg_fail(error, EAGAIN,
-				"agent %s has its %" G_GUINT64_FORMAT
-				" sub-agents already: remove one first",
-				parent->name, parent->budget.agents);
+	ret = parent ? check_parent(parent, error) : check_user(engine, user, uid, error);
+	if (ret)
+		return ret;
 	agent = acg_registry_add_agent(engine->registry, parent, name);
 	agent->namespace = g_strdup(namespace);
 	agent->user = g_strdup(user);
@@ -171,15 +205,33 @@ static void redo_calls(struct acg_engine *engine, struct acg_agent *agent, GArra
 	}
 }
 
+/* A sub-agent never counts for more than what it is part of, or an agent would raise itself by making one. */
+static void cap_priorities(struct acg_engine *engine, struct acg_agent *agent, GArray *actions)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agent->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_agent *sub = value;
+
+		sub->priority =
+			sub->priority_set ? MIN(sub->priority, agent->priority) : agent->priority;
+		do_agent_limits(engine, sub, actions);
+		cap_priorities(engine, sub, actions);
+	}
+}
+
 int acg_engine_agent_priority(struct acg_engine *engine, struct acg_agent *agent,
 			      enum acg_priority priority, GArray *actions)
 {
-	agent->priority = priority;
+	agent->priority = agent->parent ? MIN(priority, agent->parent->priority) : priority;
 	agent->priority_set = true;
 	do_agent_limits(engine, agent, actions);
+	cap_priorities(engine, agent, actions);
 	redo_calls(engine, agent, actions);
 	acg_do_event(actions, &agent->node, "priority", ACG_CAUSE_NONE,
-		     acg_priority_name(priority));
+		     acg_priority_name(agent->priority));
 	return 0;
 }
 
@@ -231,12 +283,23 @@ static int check_begin(struct acg_agent *agent, const char *id, GError **error)
 		return acg_fail(
 			error, EEXIST,
 			"call %s is running already: choose another id, or - for a fresh one", id);
-	if (agent->n_alive >= agent->budget.calls)
-		return acg_fail(
-			error, EAGAIN,
-			"agent %s has %u calls alive, all that its policy allows: end one first",
-			agent->name, agent->n_alive);
+	for (; agent; agent = agent->parent)
+		if (acg_agent_calls_alive(agent) >= agent->budget.calls)
+			return acg_fail(error, EAGAIN,
+					"agent %s has %" G_GUINT64_FORMAT
+					" calls alive, all that its policy allows: end one first",
+					agent->name, agent->budget.calls);
 	return 0;
+}
+
+int acg_engine_marker(struct acg_agent *agent, struct acg_time now, GError **error)
+{
+	struct acg_agent *top = acg_agent_top(agent);
+
+	if (acg_rate_take(&top->markers, ACG_MARKERS_PER_SECOND, ACG_MARKERS_BURST, now.mono))
+		return 0;
+	return acg_fail(error, EAGAIN, "agent %s writes more than %d markers a second", top->name,
+			ACG_MARKERS_PER_SECOND);
 }
 
 int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
@@ -297,15 +360,33 @@ void acg_engine_begin_failed(struct acg_engine *engine, struct acg_call *call)
 	acg_registry_remove_call(engine->registry, call);
 }
 
+/* What a process had when it first came counts; that of one that is moved within the call is ours already. */
+static void remember_moved(GArray *moved, pid_t pid, int oom_score_adj)
+{
+	struct acg_moved entry = {pid, oom_score_adj};
+
+	for (unsigned int i = 0; i < moved->len; i++) {
+		struct acg_moved *known = &g_array_index(moved, struct acg_moved, i);
+
+		if (known->pid != pid)
+			continue;
+		if (oom_score_adj != ACG_OOM_CALL)
+			known->oom_score_adj = oom_score_adj;
+		return;
+	}
+	if (moved->len == ACG_MOVED_KEPT)
+		g_array_remove_index(moved, 0);
+	g_array_append_val(moved, entry);
+}
+
 void acg_engine_moved(struct acg_engine *engine, struct acg_node *to, pid_t pid, int oom_score_adj)
 {
 	struct acg_call *call = acg_node_call(to);
-	struct acg_moved moved = {pid, oom_score_adj};
 
 	(void)engine;
 	if (!call)
 		return;
-	g_array_append_val(call->moved, moved);
+	remember_moved(call->moved, pid, oom_score_adj);
 	call->vacant_since = 0;
 	call->inhabited = true;
 	if (!call->pid)
@@ -445,6 +526,14 @@ void acg_engine_expire(struct acg_engine *engine, struct acg_agent *agent, struc
 
 /* --- while it runs ------------------------------------------------------------------------------------------ */
 
+/* However often it is asked for: the cap on the timeout counts from the call's begin. */
+static int64_t last_deadline(const struct acg_call *call)
+{
+	uint64_t cap = call->node.agent->caps.timeout;
+
+	return cap == ACG_MAX ? INT64_MAX : call->start.mono + call->frozen + (int64_t)cap;
+}
+
 void acg_engine_hint(struct acg_engine *engine, struct acg_call *call, const struct acg_hint *hint,
 		     struct acg_time now, GArray *actions)
 {
@@ -453,7 +542,7 @@ void acg_engine_hint(struct acg_engine *engine, struct acg_call *call, const str
 		return;
 	do_call_limits(engine, call, rule_for(engine, call->command, NULL), actions);
 	if (hint->timeout) {
-		call->deadline = now.mono + call->timeout;
+		call->deadline = MIN(now.mono + (int64_t)call->timeout, last_deadline(call));
 		due_at(engine, call->deadline);
 	}
 	acg_do_event(actions, &call->node, "hint", ACG_CAUSE_NONE, NULL);

@@ -21,6 +21,14 @@
  */
 #define ACG_END_GRACE (500 * 1000)
 
+/*
+ * What one agent may ask of the daemon. Markers: a shell loop of nothing but tool calls makes some hundreds a second; the burst is
+ * for whoever starts very many at once. Depth: sub-agents below each other.
+ */
+#define ACG_MARKERS_PER_SECOND 1000
+#define ACG_MARKERS_BURST      10000
+#define ACG_AGENT_DEPTH_MAX    8
+
 /* Why something was done to a call. The order is that of the feedback table. */
 enum acg_cause {
 	ACG_CAUSE_NONE,
@@ -90,7 +98,7 @@ struct acg_engine *acg_engine_new(struct acg_policy *policy);
 void acg_engine_free(struct acg_engine *engine);
 
 /*
- * Makes an agent (mkdir). EINVAL: the name; EEXIST; EAGAIN: the enclosing agent has its number of sub-agents. Actions: make, limits,
+ * Makes an agent (mkdir). EINVAL: the name; EEXIST; EAGAIN: an enclosing agent, or the user, has its number of them. Actions: make, limits,
  * self with its protection. On failure of an action call acg_engine_agent_failed(), else acg_engine_agent_made().
  */
 int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, const char *name,
@@ -105,6 +113,9 @@ int acg_engine_agent_remove(struct acg_engine *engine, struct acg_agent *agent, 
 void acg_engine_agent_removed(struct acg_engine *engine, struct acg_agent *agent);
 int acg_engine_agent_priority(struct acg_engine *engine, struct acg_agent *agent,
 			      enum acg_priority priority, GArray *actions);
+
+/* Counts a marker, or a mkdir or rmdir of a call. EAGAIN: this agent has written too many. */
+int acg_engine_marker(struct acg_agent *agent, struct acg_time now, GError **error);
 
 /*
  * Begins a call. EINVAL: the id; EEXIST: a running one has it; EAGAIN: the agent is full. *ret_call is in state STARTING, owned by the registry.

@@ -97,6 +97,29 @@ static const struct acg_budget unbounded = {
 	.pids = ACG_MAX,
 };
 
+static uint64_t part(uint64_t budget, uint64_t whole, uint64_t parts)
+{
+	return whole == ACG_MAX ? budget : MIN(budget, MAX(whole / parts, 1));
+}
+
+/* The budget in `users` is for all agents of the user together: each gets at most an equal part of it. */
+static void cut_to_user(const struct acg_engine *engine, struct acg_agent *agent)
+{
+	const struct acg_user_rule *rule = acg_policy_user(engine->policy, agent->uid);
+	const struct acg_budget *whole;
+	uint64_t parts;
+
+	if (!rule)
+		return;
+	whole = &rule->budget;
+	parts = CLAMP(whole->agents, 1, ACG_MAX - 1);
+	agent->budget.memory = part(agent->budget.memory, whole->memory, parts);
+	agent->budget.swap = part(agent->budget.swap, whole->swap, parts);
+	agent->budget.cpu_max = part(agent->budget.cpu_max, whole->cpu_max, parts);
+	agent->budget.pids = part(agent->budget.pids, whole->pids, parts);
+	agent->budget.calls = part(agent->budget.calls, whole->calls, parts);
+}
+
 void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent)
 {
 	const struct acg_agent_rule *rule;
@@ -110,6 +133,7 @@ void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent)
 		agent->self_policy = (struct acg_self){.grant = ACG_MAX};
 		if (!agent->priority_set)
 			agent->priority = agent->parent->priority;
+		agent->priority = MIN(agent->priority, agent->parent->priority);
 		return;
 	}
 	rule = acg_policy_agent(engine->policy, agent->name, agent->namespace, agent->user);
@@ -117,6 +141,8 @@ void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent)
 	agent->caps = rule->caps;
 	agent->hint = rule->hint;
 	agent->self_policy = rule->self;
+	if (agent->user)
+		cut_to_user(engine, agent);
 	if (!agent->priority_set)
 		agent->priority = rule->priority;
 }

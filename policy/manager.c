@@ -10,6 +10,8 @@
 #include "policy/cgroupfs.h"
 #include "policy/manager_private.h"
 
+#define REFUSALS_PER_SECOND 2 /* of one agent that are told in events and the log; all are counted */
+#define REFUSALS_BURST      50
 #define EVENTS_KEPT       1000
 #define ROOT_EVENTS_BYTES (1024 * 1024)
 #define AGENT_EVENTS_BYTES                                                                         \
@@ -310,6 +312,11 @@ int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
 	return 0;
 }
 
+int acg_manager_marker(struct acg_agent *agent, GError **error)
+{
+	return acg_engine_marker(agent, acg_manager_now(), error);
+}
+
 int acg_manager_end(struct acg_manager *manager, struct acg_call *call, int exit, pid_t writer,
 		    GError **error)
 {
@@ -412,6 +419,7 @@ int acg_manager_watch(struct acg_manager *manager, struct acg_node *node, const 
 void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, bool marker,
 			 const GError *why)
 {
+	struct acg_rate *told = agent ? &acg_agent_top(agent)->refusals : &manager->refusals;
 	struct acg_time now = acg_manager_now();
 	g_autofree char *path = agent ? acg_agent_path(agent) : NULL;
 
@@ -422,6 +430,8 @@ void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, b
 	} else if (agent) {
 		agent->counters.denied++;
 	}
+	if (!acg_rate_take(told, REFUSALS_PER_SECOND, REFUSALS_BURST, now.mono))
+		return; /* counted, but neither the log nor the others' events drown in it */
 	acg_manager_event(manager, agent ? &agent->node : NULL, marker ? "refused" : "denied", NULL,
 			  why->message, now);
 	manager->log(LOG_NOTICE, why->message, path, NULL);

@@ -56,6 +56,9 @@ int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agen
 int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *agent,
 			       enum acg_priority priority, GError **error);
 
+/* Counts a marker, mkdir or rmdir of a call against what the agent may ask for. EAGAIN: too many. */
+int acg_manager_marker(struct acg_agent *agent, GError **error);
+
 /* On failure nothing is left: the cgroup is gone again and the process is where it was. */
 int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
 		      const struct acg_begin *begin, struct acg_call **ret_call, GError **error);

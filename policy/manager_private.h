@@ -19,6 +19,7 @@ struct acg_manager {
 	void (*log)(int priority, const char *message, const char *agent_path, const char *call_id);
 	struct acg_eventlog events; /* the root's log */
 	GHashTable *agent_events;   /* struct acg_agent -> struct acg_eventlog, owned */
+	struct acg_rate refusals;   /* of callers outside every agent that were told */
 	uint64_t event_seq;         /* of the last line of `events` */
 	uint64_t request;           /* acg_manager_set_request() */
 	struct acg_policy *policy;  /* a reference */

@@ -94,6 +94,46 @@ bool acg_agent_within(const struct acg_agent *agent, const struct acg_agent *top
 	return false;
 }
 
+struct acg_agent *acg_agent_top(struct acg_agent *agent)
+{
+	while (agent->parent)
+		agent = agent->parent;
+	return agent;
+}
+
+unsigned int acg_agent_calls_alive(const struct acg_agent *agent)
+{
+	unsigned int n = agent->n_alive;
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agent->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		n += acg_agent_calls_alive(value);
+	return n;
+}
+
+unsigned int acg_agent_agents_below(const struct acg_agent *agent)
+{
+	unsigned int n = g_hash_table_size(agent->agents);
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agent->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		n += acg_agent_agents_below(value);
+	return n;
+}
+
+unsigned int acg_agent_depth(const struct acg_agent *agent)
+{
+	unsigned int depth = 0;
+
+	while ((agent = agent->parent))
+		depth++;
+	return depth;
+}
+
 char *acg_agent_path(const struct acg_agent *agent)
 {
 	g_autofree char *above = NULL;

@@ -9,6 +9,8 @@
 
 #include "policy/policy.h"
 
+#include "policy/rate.h"
+
 struct acg_group;
 
 /* Two clocks read at one moment, usec: CLOCK_MONOTONIC for durations, CLOCK_REALTIME for what people read. */
@@ -72,6 +74,9 @@ struct acg_moved {
 	int oom_score_adj; /* what it had before */
 };
 
+/* A process can be moved about for ever: of more than this many the oldest get the usual value when they go back. */
+#define ACG_MOVED_KEPT 1024
+
 struct acg_call {
 	struct acg_node node;
 	char *id;
@@ -93,7 +98,7 @@ struct acg_call {
 	pid_t pid;            /* the process that was moved in first; 0: none */
 	uint64_t request;     /* the FUSE request that began it, and which marker of it */
 	uint32_t request_step;
-	GArray *moved;        /* struct acg_moved */
+	GArray *moved;        /* struct acg_moved, a process once; at most ACG_MOVED_KEPT, the newest */
 	struct acg_time start;
 	struct acg_time end;
 	int exit;               /* -1: unknown */
@@ -153,6 +158,8 @@ struct acg_agent {
 	char *call_error;       /* why the last marker was refused; NULL: it was not */
 	uint64_t request;       /* the FUSE request that made it */
 	uint64_t next_id;       /* for `begin -` */
+	struct acg_rate markers;  /* of an agent at the top, for all below it */
+	struct acg_rate refusals; /* those told in events and the log */
 	int64_t pressure_since; /* CLOCK_MONOTONIC usec; 0: none */
 	int64_t pressure_last;  /* last sign of pressure */
 	bool pressure_outside;  /* not its own budget: lower-priority agents hold it back */
@@ -184,6 +191,13 @@ int acg_name_check(const char *name, GError **error);
 
 /* True if `agent` is `top` or lies below it. */
 bool acg_agent_within(const struct acg_agent *agent, const struct acg_agent *top);
+
+/* The agent at the top that it lies below, or itself. */
+struct acg_agent *acg_agent_top(struct acg_agent *agent);
+/* Calls alive in it and below; agents below it; how many agents lie above it. */
+unsigned int acg_agent_calls_alive(const struct acg_agent *agent);
+unsigned int acg_agent_agents_below(const struct acg_agent *agent);
+unsigned int acg_agent_depth(const struct acg_agent *agent);
 
 /* "NAME" or "NAME/SUB": the agent's name from the top. Free with g_free. */
 char *acg_agent_path(const struct acg_agent *agent);

@@ -117,7 +117,7 @@ static void all_opens_of_a_file(void **state)
 
 static void each_agents_number(void **state)
 {
-	const struct acg_open begin = {.ino = 5, .agent = 7};
+	const struct acg_open begin = {.ino = 5, .owner = 7};
 	struct acg_opens *opens = new_table();
 	uint64_t fh;
 
@@ -136,7 +136,7 @@ static void the_next_worker_finds_all(void **state)
 {
 	int memfd = memfd_create("test-opens", MFD_CLOEXEC);
 	struct acg_opens *opens = table_in(memfd);
-	const struct acg_open begin = {.ino = 9, .agent = 7, .unique = 1234};
+	const struct acg_open begin = {.ino = 9, .owner = 7, .unique = 1234};
 	uint64_t handles[600], gone = add(opens, 1), found;
 
 	(void)state;
