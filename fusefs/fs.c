@@ -10,7 +10,6 @@
 
 #define SLOW_THREADS 4 /* the pool for kernel files; they wait for the kernel, not for a CPU */
 
-
 static GHashTable *by_handle(GDestroyNotify destroy)
 {
 	return g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, destroy);

@@ -13,7 +13,7 @@ PATH=$ACG_BUILD/tools:$PATH
 root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/agentcg-hostile
 [ "$root" != /agentcg-hostile ] || { echo "no cgroup2 mount"; exit 77; }
 
-fail() { echo "not ok: $*"; tail -n 20 "$TMPDIR/log"; exit 1; }
+fail() { echo "not ok: $*"; grep -v "^agentcgd: {" "$TMPDIR/log" | tail -n 20; exit 1; }
 
 cat > "$TMPDIR/policy" <<'EOP'
 agents = (
