@@ -24,11 +24,20 @@ vm_need_root() { [ "$(id -u)" = 0 ] || vm_die "must be run as root"; }
 vm_key() { printf '%s\0' "$@" | sha256sum | cut -c1-16; }
 vm_key_files() { sed '/^[[:space:]]*#/d' -- "$@" | sha256sum | cut -c1-16; }
 
+# Descriptors of locks, which end with this script; vm_without_locks COMMAND... runs one that may leave processes behind.
+vm_locks=()
+vm_without_locks() (
+	local fd
+	for fd in "${vm_locks[@]}"; do exec {fd}>&-; done
+	exec "$@"
+)
+
 # vm_lock NAME: holds an exclusive lock until the script ends; says so if it has to wait for it.
 vm_lock() {
 	local fd
 	mkdir -p "$vm_cache"
 	exec {fd}> "$vm_cache/.lock-$1"
+	vm_locks+=("$fd")
 	flock -n "$fd" && return
 	vm_say "waiting for another process that has the lock '$1'"
 	flock "$fd"
@@ -60,6 +69,7 @@ vm_prune() {
 vm_hold() {
 	local fd
 	exec {fd}> "$1/.hold"
+	vm_locks+=("$fd")
 	flock -s "$fd"
 }
 
