@@ -15,6 +15,7 @@ static const struct verb {
 } verbs[] = {
 	{"run", NULL, "run a command as a tool call of its own"},
 	{"shell", NULL, "in the place of bash: each `-c COMMAND` a tool call"},
+	{"hook", acg_verb_hook, "answer the hooks of agent frameworks, and install them"},
 	{"ls", acg_verb_ls, "agents and their calls, with memory and state"},
 	{"status", acg_verb_status, "what this host enforces, and why something is off"},
 };

@@ -5,6 +5,7 @@
 
 #define ACG_EXIT_USAGE 2
 
+int acg_verb_hook(int argc, char **argv);
 int acg_verb_ls(int argc, char **argv);
 int acg_verb_run(int argc, char **argv);
 int acg_verb_shell(int argc, char **argv);
