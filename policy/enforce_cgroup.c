@@ -454,7 +454,7 @@ struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error)
 	enable_controllers(self);
 	self->has_kill = acg_cgroup_has(self->root_dirfd, "cgroup.kill");
 	self->has_freeze = acg_cgroup_has(self->root_dirfd, "cgroup.freeze");
-	self->reaper = acg_reaper_new(self->has[0]);
+	self->reaper = acg_reaper_new(self->root_dirfd, self->has[0]);
 	self->writers = g_thread_pool_new(slow_write, NULL, 1, FALSE, NULL);
 	if (self->has[0]) {
 		/* What an agent's memory.low protects is bounded by its ancestors': leave that to the agents' own. */

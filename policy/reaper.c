@@ -7,6 +7,11 @@
 #include <unistd.h>
 
 #include "policy/cgroupfs.h"
+#include "policy/reclaim.h"
+
+#define SCRAPE_FIRST (G_USEC_PER_SEC) /* after the last removal */
+#define SCRAPE_LAST  (64 * G_USEC_PER_SEC)
+#define SCRAPE_AFTER 256 /* removals, when there is no pause */
 
 struct job {
 	int parent_dirfd;
@@ -20,7 +25,11 @@ struct acg_reaper {
 	GCond wake;
 	GQueue jobs; /* struct job, oldest first */
 	bool quit;
-	bool has_memory;
+	int root_dirfd;  /* borrowed */
+	bool reclaims;   /* the thread's own from here on: the kernel keeps removed cgroups for their page cache */
+	int64_t pause;   /* usec until the next scraping; 0: none is due */
+	uint64_t dying;  /* when it was last looked at */
+	unsigned int removed; /* since then */
 };
 
 static void job_free(struct job *job)
@@ -29,16 +38,6 @@ static void job_free(struct job *job)
 	close(job->dirfd);
 	g_free(job->name);
 	g_free(job);
-}
-
-/* Drops a small rest of page cache. What cannot be dropped now (dirty pages) stays. */
-static void reclaim_rest(const struct job *job)
-{
-	uint64_t rest = 0;
-
-	if (acg_cgroup_read_u64(job->dirfd, "memory.current", &rest, NULL) == 0 && rest > 0 &&
-	    rest <= ACG_REAPER_RECLAIM)
-		acg_cgroup_write_u64(job->dirfd, "memory.reclaim", rest, NULL);
 }
 
 static void remove_first(struct acg_reaper *reaper)
@@ -51,39 +50,75 @@ static void remove_first(struct acg_reaper *reaper)
 	job_free(job);
 }
 
+/* Looks after what is dying. Longer pauses while that does not help, shorter ones while it does. */
+static void scrape(struct acg_reaper *reaper)
+{
+	bool helped = acg_reclaim_scrape(reaper->root_dirfd);
+
+	reaper->removed = 0;
+	reaper->dying = acg_reclaim_dying(reaper->root_dirfd);
+	if (helped)
+		reaper->pause = MAX(reaper->pause / 2, SCRAPE_FIRST);
+	else
+		reaper->pause *= 2;
+	if (!reaper->dying || reaper->pause > SCRAPE_LAST)
+		reaper->pause = 0;
+}
+
+/* Both may take long: not under the lock, and on a descriptor of our own. */
+static void reclaim_first(struct acg_reaper *reaper, const struct job *job)
+{
+	int dirfd = fcntl(job->dirfd, F_DUPFD_CLOEXEC, 0);
+
+	g_mutex_unlock(&reaper->lock);
+	acg_reclaim_rest(dirfd, reaper->dying);
+	close(dirfd);
+	if (++reaper->removed >= SCRAPE_AFTER)
+		scrape(reaper);
+	reaper->pause = MAX(reaper->pause, SCRAPE_FIRST);
+	g_mutex_lock(&reaper->lock);
+}
+
+static void wait_for_job(struct acg_reaper *reaper)
+{
+	if (!reaper->pause) {
+		g_cond_wait(&reaper->wake, &reaper->lock);
+	} else if (!g_cond_wait_until(&reaper->wake, &reaper->lock,
+				      g_get_monotonic_time() + reaper->pause)) {
+		g_mutex_unlock(&reaper->lock);
+		scrape(reaper);
+		g_mutex_lock(&reaper->lock);
+	}
+}
+
 static void *reap(void *data)
 {
 	struct acg_reaper *reaper = data;
 
+	reaper->reclaims = reaper->reclaims && acg_reclaim_needed();
 	g_mutex_lock(&reaper->lock);
 	while (!reaper->quit) {
 		struct job *job = g_queue_peek_head(&reaper->jobs);
-		struct job copy;
 
 		if (!job) {
-			g_cond_wait(&reaper->wake, &reaper->lock);
+			wait_for_job(reaper);
 			continue;
 		}
-		if (reaper->has_memory) { /* reclaiming may take long: not under the lock, and on a descriptor of our own */
-			copy = (struct job){.dirfd = fcntl(job->dirfd, F_DUPFD_CLOEXEC, 0)};
-			g_mutex_unlock(&reaper->lock);
-			reclaim_rest(&copy);
-			close(copy.dirfd);
-			g_mutex_lock(&reaper->lock);
-			if (g_queue_peek_head(&reaper->jobs) != job)
-				continue; /* flushed meanwhile */
-		}
-		remove_first(reaper);
+		if (reaper->reclaims)
+			reclaim_first(reaper, job);
+		if (g_queue_peek_head(&reaper->jobs) == job) /* else flushed meanwhile */
+			remove_first(reaper);
 	}
 	g_mutex_unlock(&reaper->lock);
 	return NULL;
 }
 
-struct acg_reaper *acg_reaper_new(bool has_memory)
+struct acg_reaper *acg_reaper_new(int root_dirfd, bool has_memory)
 {
 	struct acg_reaper *reaper = g_new0(struct acg_reaper, 1);
 
-	reaper->has_memory = has_memory;
+	reaper->root_dirfd = root_dirfd;
+	reaper->reclaims = has_memory;
 	g_mutex_init(&reaper->lock);
 	g_cond_init(&reaper->wake);
 	reaper->thread = g_thread_new("reaper", reap, reaper);

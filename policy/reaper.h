@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Removes the cgroups of ended calls on a thread of its own, off the path of the request that ended them.
- *
- * Page cache that a call leaves behind keeps its memory cgroup in the kernel after rmdir ("dying"), with some tens of KiB of
- * structures, until memory pressure drops those pages. A few pages are not worth that: up to ACG_REAPER_RECLAIM bytes are reclaimed
- * first. More than that may be what the agent's next call reads (a checkout, a build): it is left, and pays for its keep.
+ * Removes the cgroups of ended calls on a thread of its own, off the path of the request that ended them, after dropping the page
+ * cache that would keep them in the kernel (policy/reclaim.h). When there is nothing to remove the thread looks after what is
+ * dying, at intervals that grow while that is of no use.
  */
 #ifndef AGENTCG_POLICY_REAPER_H
 #define AGENTCG_POLICY_REAPER_H
@@ -13,11 +11,10 @@
 
 #include "bpf/error.h"
 
-#define ACG_REAPER_RECLAIM (1024 * 1024)
-
 struct acg_reaper;
 
-struct acg_reaper *acg_reaper_new(bool has_memory);
+/* root_dirfd: the cgroup above all agents, borrowed; has_memory: it has a memory controller. */
+struct acg_reaper *acg_reaper_new(int root_dirfd, bool has_memory);
 /* Removes what is still queued, without reclaiming, and frees. */
 void acg_reaper_free(struct acg_reaper *reaper);
 
