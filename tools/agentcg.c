@@ -17,6 +17,7 @@ static const struct verb {
 	{"shell", NULL, "in the place of bash: each `-c COMMAND` a tool call"},
 	{"hook", acg_verb_hook, "answer the hooks of agent frameworks, and install them"},
 	{"ls", acg_verb_ls, "agents and their calls, with memory and state"},
+	{"replay", acg_verb_replay, "recorded agents as real processes"},
 	{"status", acg_verb_status, "what this host enforces, and why something is off"},
 };
 

@@ -7,6 +7,7 @@
 
 int acg_verb_hook(int argc, char **argv);
 int acg_verb_ls(int argc, char **argv);
+int acg_verb_replay(int argc, char **argv);
 int acg_verb_run(int argc, char **argv);
 int acg_verb_shell(int argc, char **argv);
 int acg_verb_status(int argc, char **argv);
