@@ -21,14 +21,16 @@ struct job {
 
 struct acg_reaper {
 	GThread *thread;
-	GMutex lock; /* held while a job is taken and while it is removed by name: a name is never removed twice */
+	GMutex lock; /* held while a job is taken and while it is removed by name: a name is never
+			removed twice */
 	GCond wake;
 	GQueue jobs; /* struct job, oldest first */
 	bool quit;
-	int root_dirfd;  /* borrowed */
-	bool reclaims;   /* the thread's own from here on: the kernel keeps removed cgroups for their page cache */
-	int64_t pause;   /* usec until the next scraping; 0: none is due */
-	uint64_t dying;  /* when it was last looked at */
+	int root_dirfd; /* borrowed */
+	bool reclaims;  /* the thread's own from here on: the kernel keeps removed cgroups for their
+			   page cache */
+	int64_t pause;  /* usec until the next scraping; 0: none is due */
+	uint64_t dying; /* when it was last looked at */
 	unsigned int removed; /* since then */
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Removes the cgroups of ended calls on a thread of its own, off the path of the request that ended them, after dropping the page
- * cache that would keep them in the kernel (policy/reclaim.h). When there is nothing to remove the thread looks after what is
- * dying, at intervals that grow while that is of no use.
+ * Removes the cgroups of ended calls on a thread of its own, off the path of the request that ended
+ * them, after dropping the page cache that would keep them in the kernel (policy/reclaim.h). When
+ * there is nothing to remove the thread looks after what is dying, at intervals that grow while
+ * that is of no use.
  */
 #ifndef AGENTCG_POLICY_REAPER_H
 #define AGENTCG_POLICY_REAPER_H

@@ -60,7 +60,7 @@ void acg_replay_add(struct acg_replay *replay, const struct acg_trace *trace, do
 	g_ptr_array_add(replay->agents, agent);
 }
 
-/* --- the agent in the tree ---------------------------------------------------------------------------------- */
+/* --- the agent in the tree -------------------------------------------------------------------- */
 
 /* "replay-TASK" of what a name may have; room is left for a number. */
 static char *plain_name(const char *task)
@@ -76,8 +76,8 @@ static int make_directory(struct acg_replay *replay, struct acg_replay_agent *ag
 	g_autofree char *plain = plain_name(agent->trace->task);
 
 	for (unsigned int i = 1; i <= SAME_NAMES; i++) {
-		g_autofree char *name = i == 1 ? g_strdup(plain)
-					       : g_strdup_printf("%s-%u", plain, i);
+		g_autofree char *name =
+			i == 1 ? g_strdup(plain) : g_strdup_printf("%s-%u", plain, i);
 		g_autofree char *dir = g_build_filename(replay->root, "agents", name, NULL);
 
 		if (mkdir(dir, 0755) == 0) {
@@ -100,7 +100,8 @@ static int tell(const struct acg_replay_agent *agent, const char *file, const ch
 	return acg_tree_write(path, text, error);
 }
 
-/* A line of history of a call that began in this replay: the name may have been somebody's before. */
+/* A line of history of a call that began in this replay: the name may have been somebody's before.
+ */
 static bool is_ours(const struct acg_replay_agent *agent, const char *line)
 {
 	g_autoptr(JsonNode) node = *line ? json_from_string(line, NULL) : NULL;
@@ -164,7 +165,7 @@ static int start(struct acg_replay *replay, struct acg_replay_agent *agent, GErr
 	return ret;
 }
 
-/* --- all of them -------------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static unsigned int n_running(const struct acg_replay *replay)
 {
@@ -236,7 +237,8 @@ static void stop_all(struct acg_replay *replay)
 
 		if (agent->pid <= 0)
 			continue;
-		/* The whole agent by its cgroup; the process itself in case that the tree is gone: its workers go with it. */
+		/* The whole agent by its cgroup; the process itself in case that the tree is gone:
+		 * its workers go with it. */
 		tell(agent, "cgroup.kill", "1", NULL);
 		kill(agent->pid, SIGKILL);
 		waitpid(agent->pid, NULL, 0);

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Replaying agents side by side through the mounted tree, as an operator. Everything that is made is removed at the end. */
+/* Replaying agents side by side through the mounted tree, as an operator. Everything that is made
+ * is removed at the end. */
 #ifndef AGENTCG_TOOLS_REPLAY_H
 #define AGENTCG_TOOLS_REPLAY_H
 
 #include "tools/replay_agent.h"
 
 struct acg_replay {
-	const char *root;        /* of the tree */
-	GPtrArray *agents;       /* struct acg_replay_agent, owned */
-	unsigned int at_once;    /* that run together */
-	GString *history;        /* the lines that the agents left, in the order in which they ended */
-	bool progress;           /* a line on standard error that is written over */
-	int64_t start, end;      /* CLOCK_MONOTONIC usec */
-	int signo;               /* that stopped it; 0: none */
+	const char *root;     /* of the tree */
+	GPtrArray *agents;    /* struct acg_replay_agent, owned */
+	unsigned int at_once; /* that run together */
+	GString *history;     /* the lines that the agents left, in the order in which they ended */
+	bool progress;        /* a line on standard error that is written over */
+	int64_t start, end;   /* CLOCK_MONOTONIC usec */
+	int signo;            /* that stopped it; 0: none */
 };
 
 struct acg_replay *acg_replay_new(const char *root);
@@ -22,7 +23,8 @@ void acg_replay_free(struct acg_replay *replay);
 void acg_replay_add(struct acg_replay *replay, const struct acg_trace *trace, double scale,
 		    double speed, enum acg_priority priority);
 
-/* Runs all of them. On failure, and on SIGINT, SIGTERM or SIGHUP, those that run are killed and removed. 0 or -errno. */
+/* Runs all of them. On failure, and on SIGINT, SIGTERM or SIGHUP, those that run are killed and
+ * removed. 0 or -errno. */
 int acg_replay_run(struct acg_replay *replay, GError **error);
 
 /* The figures of one agent's calls. */
@@ -30,9 +32,9 @@ struct acg_replay_figures {
 	unsigned int calls, begun, survived; /* survived: the worker came to its end */
 	uint64_t peak;                       /* bytes, of the agent */
 	unsigned int growth_steps;
-	uint32_t p50, p95, p99;              /* usec that a growth step took */
-	int64_t delayed, frozen;             /* msec, of all calls */
-	int64_t total;                       /* usec */
+	uint32_t p50, p95, p99;  /* usec that a growth step took */
+	int64_t delayed, frozen; /* msec, of all calls */
+	int64_t total;           /* usec */
 };
 
 void acg_replay_figures(const struct acg_replay_agent *agent, struct acg_replay_figures *ret);

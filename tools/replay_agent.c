@@ -19,8 +19,8 @@
 struct driver {
 	struct acg_replay_agent *agent;
 	struct acg_hold hold;
-	char *call_path; /* the marker file */
-	pid_t *workers;  /* of each call of the plan; 0: not running */
+	char *call_path;   /* the marker file */
+	pid_t *workers;    /* of each call of the plan; 0: not running */
 	unsigned int next; /* call that has not been started yet */
 	sigset_t chld;
 };
@@ -30,7 +30,7 @@ static const struct acg_plan_call *plan_call(const struct driver *driver, unsign
 	return &g_array_index(driver->agent->plan->calls, struct acg_plan_call, i);
 }
 
-/* --- markers ------------------------------------------------------------------------------------------------ */
+/* --- markers ---------------------------------------------------------------------------------- */
 
 /* Writes a marker and reads the answer: the ID, or why it was refused. Returns 0 or -errno. */
 static int mark(const char *path, const char *marker, char *answer, size_t size)
@@ -63,7 +63,7 @@ static char *begin_line(const struct acg_trace_call *call)
 			    MIN(call->command ? strlen(call->command) : 0, ACG_COMMAND_MAX));
 	for (char *at = line->str; *at; at++)
 		if (*at == '\n')
-			*at = ' ';
+			* at = ' ';
 	return g_string_free(line, FALSE);
 }
 
@@ -108,7 +108,7 @@ static void end(const struct driver *driver, struct acg_replay_result *result)
 	note_info(driver, result);
 }
 
-/* --- the worker --------------------------------------------------------------------------------------------- */
+/* --- the worker ------------------------------------------------------------------------------- */
 
 static void sleep_usec(int64_t usec)
 {
@@ -167,7 +167,7 @@ static void start_call(struct driver *driver, unsigned int i)
 	result->state = ACG_REPLAY_DONE;
 }
 
-/* --- the process that drives -------------------------------------------------------------------------------- */
+/* --- the process that drives ------------------------------------------------------------------ */
 
 static void reap(struct driver *driver)
 {
@@ -181,8 +181,8 @@ static void reap(struct driver *driver)
 			if (driver->workers[i] != child)
 				continue;
 			driver->workers[i] = 0;
-			result->exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status)
-							   : WEXITSTATUS(status);
+			result->exit =
+				WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 			end(driver, result);
 			result->state = ACG_REPLAY_DONE;
 		}
@@ -197,7 +197,8 @@ static bool overdue(const struct driver *driver, double time)
 	return false;
 }
 
-/* An agent goes on when its calls have ended, and not before: what they take longer is put on top. */
+/* An agent goes on when its calls have ended, and not before: what they take longer is put on top.
+ */
 static void wait_until(struct driver *driver, double time)
 {
 	for (;;) {
@@ -269,7 +270,7 @@ static int enter_and_drive(struct acg_replay_agent *agent, pid_t parent)
 	return drive(&driver);
 }
 
-/* --- from outside ------------------------------------------------------------------------------------------- */
+/* --- from outside ----------------------------------------------------------------------------- */
 
 static int share(struct acg_replay_agent *agent, GError **error)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One replayed agent, seen from inside: a process in the agent's `self` that holds the base and starts a worker for each Bash
- * call; the worker writes the marker, and so moves itself, and then holds and burns what the plan says. The process that drives
- * writes `end` with the worker's status and notes what the tree says of the call. Results are in memory that the processes share.
+ * One replayed agent, seen from inside: a process in the agent's `self` that holds the base and
+ * starts a worker for each Bash call; the worker writes the marker, and so moves itself, and then
+ * holds and burns what the plan says. The process that drives writes `end` with the worker's status
+ * and notes what the tree says of the call. Results are in memory that the processes share.
  */
 #ifndef AGENTCG_TOOLS_REPLAY_AGENT_H
 #define AGENTCG_TOOLS_REPLAY_AGENT_H
@@ -17,16 +18,16 @@ enum acg_replay_state { ACG_REPLAY_WAITING, ACG_REPLAY_RUNNING, ACG_REPLAY_DONE 
 /* Of one call. */
 struct acg_replay_result {
 	enum acg_replay_state state;
-	char id[72];        /* as the tree knows it; "": no call was begun */
-	char refused[120];  /* why the marker was refused; "": it was not */
-	char reason[24];    /* what history says: oom, timeout, ...; "" for none */
-	int exit;           /* status of the worker; 128 + signal if one ended it */
-	uint64_t touched;   /* bytes: the most that the worker held */
-	uint64_t peak;      /* bytes: memory_peak */
-	int64_t duration;   /* msec, as the tree has it */
-	int64_t delayed;    /* msec */
-	int64_t frozen;     /* msec */
-	uint32_t first;     /* its part of the growth steps' latencies */
+	char id[72];       /* as the tree knows it; "": no call was begun */
+	char refused[120]; /* why the marker was refused; "": it was not */
+	char reason[24];   /* what history says: oom, timeout, ...; "" for none */
+	int exit;          /* status of the worker; 128 + signal if one ended it */
+	uint64_t touched;  /* bytes: the most that the worker held */
+	uint64_t peak;     /* bytes: memory_peak */
+	int64_t duration;  /* msec, as the tree has it */
+	int64_t delayed;   /* msec */
+	int64_t frozen;    /* msec */
+	uint32_t first;    /* its part of the growth steps' latencies */
 	uint32_t n_steps;
 };
 
@@ -38,19 +39,19 @@ struct acg_replay_shared {
 };
 
 struct acg_replay_agent {
-	char *name;                       /* in the tree */
-	char *dir;                        /* ROOT/agents/NAME */
-	const struct acg_trace *trace;    /* borrowed */
+	char *name;                    /* in the tree */
+	char *dir;                     /* ROOT/agents/NAME */
+	const struct acg_trace *trace; /* borrowed */
 	struct acg_plan *plan;
-	enum acg_priority priority;       /* ACG_PRIORITY_NORMAL unless asked for */
+	enum acg_priority priority; /* ACG_PRIORITY_NORMAL unless asked for */
 	double speed;
 	struct acg_replay_shared *shared; /* NULL before it is started */
 	size_t shared_size;
-	pid_t pid;                        /* of the process that drives; 0: not started, or over */
+	pid_t pid; /* of the process that drives; 0: not started, or over */
 	bool over, survived;
-	int64_t start_real;               /* usec since the epoch */
-	uint64_t peak;                    /* of the whole agent, when it was over */
-	unsigned int recorded;            /* lines of history since start_real */
+	int64_t start_real;    /* usec since the epoch */
+	uint64_t peak;         /* of the whole agent, when it was over */
+	unsigned int recorded; /* lines of history since start_real */
 };
 
 /* Starts the process. The agent's directory is there. 0 or -errno. */

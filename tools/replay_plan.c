@@ -45,7 +45,8 @@ static GArray *moments_of(const struct acg_trace *trace, const struct acg_plan *
 	}
 	g_array_sort(times, compare_times);
 	for (unsigned int i = 0; i < times->len; i++)
-		if (!kept || g_array_index(times, double, i) != g_array_index(times, double, kept - 1))
+		if (!kept ||
+		    g_array_index(times, double, i) != g_array_index(times, double, kept - 1))
 			g_array_index(times, double, kept++) = g_array_index(times, double, i);
 	g_array_set_size(times, kept);
 	return times;
@@ -54,8 +55,8 @@ static GArray *moments_of(const struct acg_trace *trace, const struct acg_plan *
 /* The interval that is shared out, and the calls that run through all of it. */
 struct interval {
 	double start, end;
-	double memory; /* bytes at its end */
-	double cpu;    /* CPU seconds in it */
+	double memory;      /* bytes at its end */
+	double cpu;         /* CPU seconds in it */
 	GPtrArray *running; /* struct acg_plan_call */
 };
 

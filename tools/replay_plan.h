@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a trace asks of processes. The samples are of the whole sandbox; they are shared out so that at each moment the processes
- * together hold and burn what was recorded:
+ * What a trace asks of processes. The samples are of the whole sandbox; they are shared out so that
+ * at each moment the processes together hold and burn what was recorded:
  *
  *	- outside of Bash calls all of it is the agent's own process, its base;
- *	- during calls the base stays what it was when the first of them began (or falls with the samples); what is above it, and
- *	  the CPU time, is the calls', in equal parts if several run at once.
+ *	- during calls the base stays what it was when the first of them began (or falls with the
+ *	  samples); what is above it, and the CPU time, is the calls', in equal parts if several
+ *	  run at once.
  *
- * A change between two samples happens at the beginning of the interval, at once: bursts are what matters.
+ * A change between two samples happens at the beginning of the interval, at once: bursts are what
+ * matters.
  */
 #ifndef AGENTCG_TOOLS_REPLAY_PLAN_H
 #define AGENTCG_TOOLS_REPLAY_PLAN_H
@@ -20,7 +22,7 @@
 #define ACG_GROWTH_STEP (1024 * 1024)
 
 struct acg_step {
-	double end;      /* trace seconds: of the base since its beginning, of a call since the call's */
+	double end; /* trace seconds: of the base since its beginning, of a call since the call's */
 	uint64_t memory; /* bytes held from the beginning of the step on */
 	double cpu;      /* CPU seconds to burn in it */
 };

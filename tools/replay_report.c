@@ -25,8 +25,7 @@ void acg_replay_figures(const struct acg_replay_agent *agent, struct acg_replay_
 {
 	const struct acg_replay_shared *shared = agent->shared;
 	g_autoptr(GArray) steps = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-	struct acg_replay_figures figures = {.calls = agent->plan->calls->len,
-					     .peak = agent->peak};
+	struct acg_replay_figures figures = {.calls = agent->plan->calls->len, .peak = agent->peak};
 
 	for (unsigned int i = 0; shared && i < figures.calls; i++) {
 		const struct acg_replay_result *result = &shared->results[i];
@@ -43,10 +42,10 @@ void acg_replay_figures(const struct acg_replay_agent *agent, struct acg_replay_
 	figures.p95 = percentile(steps, 95);
 	figures.p99 = percentile(steps, 99);
 	figures.total = shared ? shared->end - shared->start : 0;
-	*ret = figures;
+	* ret = figures;
 }
 
-/* --- the table ---------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const char *outcome(const struct acg_replay_agent *agent)
 {
@@ -83,7 +82,7 @@ void acg_replay_table(const struct acg_replay *replay, GString *out)
 			       (replay->end - replay->start) / (double)G_USEC_PER_SEC);
 }
 
-/* --- JSON --------------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static void text_or_null(GString *out, const char *key, const char *text)
 {
@@ -134,9 +133,10 @@ static void agent_object(const struct acg_replay_agent *agent, GString *out)
 	acg_json_string(out, "agent", agent->name);
 	acg_json_string(out, "task", agent->trace->task);
 	acg_json_string(out, "priority", acg_priority_name(agent->priority));
-	acg_json_string(out, "outcome", !agent->shared      ? "not_run"
-					: agent->survived ? "survived"
-							  : "stopped");
+	acg_json_string(out, "outcome",
+			!agent->shared    ? "not_run"
+			: agent->survived ? "survived"
+					  : "stopped");
 	acg_json_unsigned(out, "calls", figures.calls);
 	acg_json_unsigned(out, "calls_begun", figures.begun);
 	acg_json_unsigned(out, "calls_survived", figures.survived);

@@ -4,11 +4,12 @@
 
 #include <math.h>
 
-#define SAMPLE_EVERY   1.0 /* seconds */
-#define SESSION        240 /* seconds at least: an agent's session, shortened */
-#define BURST_SAMPLES  2
-#define LEAVES_BEHIND  6.0 /* MB that a try leaves with the agent: caches, logs of the conversation */
-#define IDLE_CPU       0.05
+#define SAMPLE_EVERY  1.0 /* seconds */
+#define SESSION       240 /* seconds at least: an agent's session, shortened */
+#define BURST_SAMPLES 2
+#define LEAVES_BEHIND                                                                              \
+	6.0 /* MB that a try leaves with the agent: caches, logs of the conversation */
+#define IDLE_CPU 0.05
 
 /* What agents run, how long it takes (seconds) and how far memory jumps (MB). */
 static const struct kind {
@@ -130,11 +131,11 @@ static double height_at(const struct session *session, double time, double *ret_
 {
 	double height = 0;
 
-	*ret_base = ACG_SYNTHETIC_BASE;
+	* ret_base = ACG_SYNTHETIC_BASE;
 	for (unsigned int i = 0; i < session->base_steps->len; i++) {
 		const struct burst *step = &g_array_index(session->base_steps, struct burst, i);
 
-		*ret_base += step->start <= time ? step->height : 0;
+		* ret_base += step->start <= time ? step->height : 0;
 	}
 	for (unsigned int i = 0; i < session->bursts->len; i++) {
 		const struct burst *burst = &g_array_index(session->bursts, struct burst, i);
@@ -159,7 +160,8 @@ static void fill_samples(struct session *session)
 }
 
 /*
- * The largest jump, so high that it is RATIO times the average with itself in it: peak = RATIO * (rest + BURST * peak) / n.
+ * The largest jump, so high that it is RATIO times the average with itself in it: peak = RATIO *
+ * (rest + BURST * peak) / n.
  */
 static void set_peak(struct session *session)
 {

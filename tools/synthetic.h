@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Made-up traces with the figures of recorded coding agents (AgentCgroup, arXiv 2602.09345): a base of 185 MB, memory that
- * jumps for one or two seconds within calls of a shell, one of them to 15.4 times the average, commands that are tried again
- * three times and more, and two thirds of the time spent in tools.
+ * Made-up traces with the figures of recorded coding agents (AgentCgroup, arXiv 2602.09345): a base
+ * of 185 MB, memory that jumps for one or two seconds within calls of a shell, one of them to 15.4
+ * times the average, commands that are tried again three times and more, and two thirds of the time
+ * spent in tools.
  */
 #ifndef AGENTCG_TOOLS_SYNTHETIC_H
 #define AGENTCG_TOOLS_SYNTHETIC_H

@@ -45,7 +45,7 @@ void acg_trace_free(struct acg_trace *trace)
 	g_free(trace);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool is_number(JsonNode *node)
 {
@@ -64,7 +64,7 @@ static bool get_number(JsonNode *node, double most, double *ret_value)
 	value = json_node_get_double(node);
 	if (!isfinite(value) || value < 0 || value > most)
 		return false;
-	*ret_value = value;
+	* ret_value = value;
 	return true;
 }
 
@@ -89,9 +89,9 @@ static int parse_sample(JsonNode *node, unsigned int i, struct acg_sample *ret_s
 	if (n < 2 || !get_number(json_array_get_element(array, 0), LONGEST_TIME, &time) ||
 	    !get_number(json_array_get_element(array, 1), MOST_MEMORY, &memory) ||
 	    (n > 2 && !get_number(json_array_get_element(array, 2), MOST_CPU, &cpu)))
-		return acg_fail(error, EINVAL, "samples[%u] is not [SECONDS, MEGABYTES, CPU_PERCENT]",
-				i);
-	*ret_sample = (struct acg_sample){time, memory * ACG_TRACE_MEGABYTE, cpu / 100};
+		return acg_fail(error, EINVAL,
+				"samples[%u] is not [SECONDS, MEGABYTES, CPU_PERCENT]", i);
+	* ret_sample = (struct acg_sample){time, memory * ACG_TRACE_MEGABYTE, cpu / 100};
 	return 0;
 }
 
@@ -109,7 +109,7 @@ static int get_array(JsonObject *root, const char *member, JsonArray **ret_array
 
 	if (node && !JSON_NODE_HOLDS_ARRAY(node))
 		return acg_fail(error, EINVAL, "%s is no array", member);
-	*ret_array = node ? json_node_get_array(node) : NULL;
+	* ret_array = node ? json_node_get_array(node) : NULL;
 	return 0;
 }
 
@@ -146,11 +146,12 @@ static int parse_call(const struct acg_trace *trace, JsonNode *node, unsigned in
 	end = MAX(start, acg_trace_duration(trace));
 	if (end_node && !JSON_NODE_HOLDS_NULL(end_node) &&
 	    (!get_number(end_node, LONGEST_TIME, &end) || end < start))
-		return acg_fail(error, EINVAL, "calls[%u] has no end in seconds after its start", i);
+		return acg_fail(error, EINVAL, "calls[%u] has no end in seconds after its start",
+				i);
 	tool = dup_text(object, "tool");
 	if (!tool)
 		return acg_fail(error, EINVAL, "calls[%u] does not name its tool", i);
-	*ret_call = (struct acg_trace_call){start, end, tool, dup_text(object, "id"),
+	* ret_call = (struct acg_trace_call){start, end, tool, dup_text(object, "id"),
 					    dup_text(object, "command")};
 	return 0;
 }
@@ -266,7 +267,7 @@ struct acg_trace *acg_trace_load(const char *path, GError **error)
 	return trace;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void add_rounded(JsonBuilder *builder, double value)
 {
@@ -326,7 +327,7 @@ char *acg_trace_format(const struct acg_trace *trace)
 	return json_to_string(root, FALSE);
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------ */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 bool acg_trace_is_process(const struct acg_trace_call *call)
 {
@@ -335,7 +336,8 @@ bool acg_trace_is_process(const struct acg_trace_call *call)
 
 double acg_trace_duration(const struct acg_trace *trace)
 {
-	double last = g_array_index(trace->samples, struct acg_sample, trace->samples->len - 1).time;
+	double last =
+		g_array_index(trace->samples, struct acg_sample, trace->samples->len - 1).time;
 
 	for (unsigned int i = 0; i < trace->calls->len; i++)
 		last = MAX(last, g_array_index(trace->calls, struct acg_trace_call, i).end);

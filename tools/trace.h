@@ -4,10 +4,12 @@
  *
  *	{"task": "dask__dask-11628", "model": "haiku",
  *	 "samples": [[SECONDS, MEGABYTES, CPU_PERCENT], ...],
- *	 "calls": [{"start": SECONDS, "end": SECONDS, "tool": "Bash", "id": "toolu_...", "command": "ls"}, ...]}
+ *	 "calls": [{"start": SECONDS, "end": SECONDS, "tool": "Bash", "id": "toolu_...",
+ *		    "command": "ls"}, ...]}
  *
- * Seconds count from the start of the recording; a megabyte is 2^20 bytes, as `docker stats` and the kernel's tools have it; 100
- * percent is one CPU. Only samples are needed. Members that are not named here are ignored.
+ * Seconds count from the start of the recording; a megabyte is 2^20 bytes, as `docker stats` and
+ * the kernel's tools have it; 100 percent is one CPU. Only samples are needed. Members that are not
+ * named here are ignored.
  */
 #ifndef AGENTCG_TOOLS_TRACE_H
 #define AGENTCG_TOOLS_TRACE_H
@@ -39,9 +41,10 @@ struct acg_trace {
 };
 
 /*
- * Reads JSON text. task is what the trace is called if it does not say. EINVAL with what is wrong and where: no JSON, a member of
- * another type, a time, size or share that is negative or beyond all reason, a call that ends before it starts. A call without an
- * end lasts until the last sample. NULL on failure; free with acg_trace_free().
+ * Reads JSON text. task is what the trace is called if it does not say. EINVAL with what is wrong
+ * and where: no JSON, a member of another type, a time, size or share that is negative or beyond
+ * all reason, a call that ends before it starts. A call without an end lasts until the last sample.
+ * NULL on failure; free with acg_trace_free().
  */
 struct acg_trace *acg_trace_parse(const char *text, const char *task, GError **error);
 struct acg_trace *acg_trace_load(const char *path, GError **error);
@@ -58,7 +61,8 @@ bool acg_trace_is_process(const struct acg_trace_call *call);
 /* The time of the last sample or the last end, whichever is later. */
 double acg_trace_duration(const struct acg_trace *trace);
 
-/* Memory in bytes at a time: between samples on the line that joins them, outside of them the nearest. */
+/* Memory in bytes at a time: between samples on the line that joins them, outside of them the
+ * nearest. */
 double acg_trace_memory(const struct acg_trace *trace, double time);
 /* CPUs in use at a time: a sample says what was used until it was taken. */
 double acg_trace_cpu(const struct acg_trace *trace, double time);

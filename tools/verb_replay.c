@@ -22,7 +22,7 @@ static void free_trace(void *trace)
 	acg_trace_free(trace);
 }
 
-/* --- traces ------------------------------------------------------------------------------------------------- */
+/* --- traces ----------------------------------------------------------------------------------- */
 
 static int load(char **paths, GPtrArray *traces, GError **error)
 {
@@ -68,7 +68,7 @@ static int write_traces(const char *dir, const GPtrArray *traces, GError **error
 	return 0;
 }
 
-/* --- options ------------------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 /* "high,low": one for each trace in turn. */
 static int parse_priorities(const char *text, GArray *priorities, GError **error)
@@ -110,8 +110,7 @@ static int parse(int *argc, char ***argv, struct options *options, GError **erro
 		 "so many times the memory that was recorded (1)", "X"},
 		{"synthetic", 0, 0, G_OPTION_ARG_STRING, &options->synthetic,
 		 "make up traces with the figures of recorded agents", "SEED"},
-		{"count", 0, 0, G_OPTION_ARG_INT, &options->count,
-		 "so many of them (4)", "N"},
+		{"count", 0, 0, G_OPTION_ARG_INT, &options->count, "so many of them (4)", "N"},
 		{"write", 0, 0, G_OPTION_ARG_FILENAME, &options->write,
 		 "do not replay: write the traces to this folder", "DIR"},
 		{"history", 0, 0, G_OPTION_ARG_FILENAME, &options->history,
@@ -124,16 +123,16 @@ static int parse(int *argc, char ***argv, struct options *options, GError **erro
 	g_autoptr(GError) why = NULL;
 
 	g_option_context_set_summary(
-		context,
-		"Replays recorded agents as real processes: an agent for each trace, a marker and a\n"
-		"worker for each Bash call, with the memory and CPU time of the samples.");
+		context, "Replays recorded agents as real processes: an agent for each trace, a "
+			 "marker and a\n"
+			 "worker for each Bash call, with the memory and CPU time of the samples.");
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, argc, argv, &why))
 		return acg_fail(error, EINVAL, "%s", why->message);
 	return check(options, error);
 }
 
-/* --- the replay --------------------------------------------------------------------------------------------- */
+/* --- the replay ------------------------------------------------------------------------------- */
 
 static int report(const struct acg_replay *replay, const struct options *options, GError **error)
 {
@@ -145,8 +144,8 @@ static int report(const struct acg_replay *replay, const struct options *options
 	else
 		acg_replay_table(replay, out);
 	fputs(out->str, stdout);
-	if (options->history &&
-	    !g_file_set_contents(options->history, replay->history->str, replay->history->len, &why))
+	if (options->history && !g_file_set_contents(options->history, replay->history->str,
+						     replay->history->len, &why))
 		return acg_fail(error, EIO, "%s", why->message);
 	return 0;
 }

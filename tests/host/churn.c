@@ -4,9 +4,10 @@
  *
  *	churn [--writers W] [--count N] [--killed K] [--seed S] [--cache BYTES] MOUNT AGENT
  *
- * Each writer is a process of the agent that begins a call, which it goes into, and ends it, N of them together. K more are begun
- * and ended by children that are sent SIGKILL after a random time. With --cache each call writes a file of so many bytes, in the
- * current folder, which stays. Prints the ID of each call whose begin and end were both answered. A refusal is a failure.
+ * Each writer is a process of the agent that begins a call, which it goes into, and ends it, N of
+ * them together. K more are begun and ended by children that are sent SIGKILL after a random time.
+ * With --cache each call writes a file of so many bytes, in the current folder, which stays. Prints
+ * the ID of each call whose begin and end were both answered. A refusal is a failure.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define LONGEST_LIFE 4000 /* usec that a child that is to be killed may live: about a begin and an end */
 
 struct churn {
 	int writers, count, killed, seed;
@@ -82,8 +81,9 @@ static void one_call(const struct churn *churn, int fd, int writer, int n)
 	printf("%s\n", id);
 }
 
-/* The child writes a begin and an end; whether they arrive is left to chance. */
-static void one_killed(int fd, GRand *random)
+/* The child writes a begin and an end; whether they arrive in its life of up to so many usec is
+ * left to chance. */
+static void one_killed(int fd, gint64 longest, GRand *random)
 {
 	pid_t child = fork();
 	char answer[128];
@@ -96,7 +96,7 @@ static void one_killed(int fd, GRand *random)
 			die("end");
 		_exit(0);
 	}
-	g_usleep(g_rand_int_range(random, 0, LONGEST_LIFE));
+	g_usleep(g_rand_double_range(random, 0, longest));
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 }
@@ -112,6 +112,7 @@ static void write_calls(const struct churn *churn, int writer)
 	int count = share_of(churn->count, writer, churn->writers);
 	int killed = share_of(churn->killed, writer, churn->writers);
 	int fd, procs = open_or_die(churn->procs, O_WRONLY);
+	gint64 start = 0, took = 1000;
 
 	if (write(procs, "0", 1) < 0)
 		die(churn->procs);
@@ -121,8 +122,10 @@ static void write_calls(const struct churn *churn, int writer)
 		/* The killed ones in between, evenly. */
 		for (int j = 0; j < killed; j++)
 			if ((gint64)j * count / killed == i)
-				one_killed(fd, random);
+				one_killed(fd, 2 * took, random);
+		start = g_get_monotonic_time();
 		one_call(churn, fd, writer, i);
+		took = g_get_monotonic_time() - start;
 	}
 	g_rand_free(random);
 }
@@ -132,7 +135,8 @@ static void parse(int *argc, char ***argv, struct churn *churn)
 	const GOptionEntry entries[] = {
 		{"writers", 'w', 0, G_OPTION_ARG_INT, &churn->writers, "Writers at once (8)", "W"},
 		{"count", 'n', 0, G_OPTION_ARG_INT, &churn->count, "Calls (10000)", "N"},
-		{"killed", 'k', 0, G_OPTION_ARG_INT, &churn->killed, "Killed ones besides (0)", "K"},
+		{"killed", 'k', 0, G_OPTION_ARG_INT, &churn->killed, "Killed ones besides (0)",
+		 "K"},
 		{"seed", 's', 0, G_OPTION_ARG_INT, &churn->seed, "Of the random times (1)", "S"},
 		{"cache", 'c', 0, G_OPTION_ARG_INT64, &churn->cache,
 		 "Bytes of page cache that each leaves (0)", "BYTES"},

@@ -3,9 +3,9 @@
 # host: timeout=240
 # Calls from eight writers at once, some of whom are killed at a random moment: none is lost, none is left, and the daemon is no
 # larger afterwards.
-#   churn.sh [CALLS KILLED]
+#   churn.sh [CALLS KILLED WARM_UP]
 set -euo pipefail
-count=${1:-10000} killed=${2:-200}
+count=${1:-10000} killed=${2:-200} warm=${3:-1200}
 agentcgd=$(command -v "$ACG_BUILD/tools/agentcgd" || command -v agentcgd)
 cgroup2=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)
 root=$cgroup2/agentcg-churn-$$
@@ -29,12 +29,11 @@ anon() { awk '$1 == "RssAnon:" { print $2 }' "/proc/$daemon/status"; }
 descriptors() { find "/proc/$daemon/fd" -mindepth 1 | wc -l; }
 
 echo "# until all that is bounded is full"
-churn --count 1200 --killed 24 --seed 1 > "$TMPDIR/warm"
+churn --count "$warm" --killed 24 --seed 1 > "$TMPDIR/warm"
 none_left
 before=$(anon) before_fds=$(descriptors)
 lines=$(wc -l < "$TMPDIR/run/history/a.jsonl")
-warm=$((1200 + 24))
-[ "$lines" -ge 1200 ] && [ "$lines" -le $warm ] || fail "$lines lines of history"
+[ "$lines" -ge "$warm" ] && [ "$lines" -le $((warm + 24)) ] || fail "$lines lines of history"
 
 echo "# $count calls, and $killed whose caller is killed"
 start=$SECONDS

@@ -28,9 +28,9 @@ static void a_small_rest_goes_and_a_large_one_only_if_many_are_dying(void **stat
 
 	(void)state;
 	for (unsigned int i = 0; i < G_N_ELEMENTS(table); i++) {
-		g_autofree char *stat = g_strdup_printf(
-			"anon 5\nfile %" G_GUINT64_FORMAT "\nkernel 9\nshmem %" G_GUINT64_FORMAT "\n",
-			table[i].file, table[i].shmem);
+		g_autofree char *stat = g_strdup_printf("anon 5\nfile %" G_GUINT64_FORMAT
+							"\nkernel 9\nshmem %" G_GUINT64_FORMAT "\n",
+							table[i].file, table[i].shmem);
 		char *dir = tmp_new();
 		int dirfd = tmp_open(dir);
 

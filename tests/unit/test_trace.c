@@ -36,9 +36,10 @@ static const struct acg_trace_call *call(const struct acg_trace *trace, unsigned
 
 static void test_whole(void **state)
 {
-	struct acg_trace *trace = parse(
-		"{\"task\":\"a\",\"model\":\"m\",\"other\":[{}],\"samples\":[[0.0,12,100.5],[1.5,200.25,0]],"
-		"\"calls\":[{\"start\":0.5,\"end\":1.25,\"tool\":\"Bash\",\"id\":\"x1\",\"command\":\"ls\\n\"}]}");
+	struct acg_trace *trace = parse("{\"task\":\"a\",\"model\":\"m\",\"other\":[{}],"
+					"\"samples\":[[0.0,12,100.5],[1.5,200.25,0]],"
+					"\"calls\":[{\"start\":0.5,\"end\":1.25,\"tool\":\"Bash\","
+					"\"id\":\"x1\",\"command\":\"ls\\n\"}]}");
 
 	(void)state;
 	assert_string_equal(trace->task, "a");
@@ -58,10 +59,10 @@ static void test_whole(void **state)
 /* What may be missing, null, in another order or of an older form. */
 static void test_lenient(void **state)
 {
-	struct acg_trace *trace = parse(
-		"{\"samples\":[[5,300],[0,100,20],[2,200,40]],\"calls\":["
-		"{\"start\":4,\"end\":null,\"tool\":\"Bash\",\"id\":7,\"command\":null},"
-		"{\"start\":1,\"end\":9,\"tool\":\"Read\"}]}");
+	struct acg_trace *trace =
+		parse("{\"samples\":[[5,300],[0,100,20],[2,200,40]],\"calls\":["
+		      "{\"start\":4,\"end\":null,\"tool\":\"Bash\",\"id\":7,\"command\":null},"
+		      "{\"start\":1,\"end\":9,\"tool\":\"Read\"}]}");
 
 	(void)state;
 	assert_string_equal(trace->task, "file");
@@ -109,7 +110,8 @@ static void test_malformed(void **state)
 		{"{\"samples\":[[0,1]],\"calls\":[{\"start\":\"1\",\"tool\":\"Bash\"}]}", "start"},
 		{"{\"samples\":[[0,1]],\"calls\":[{\"start\":1}]}", "tool"},
 		{"{\"samples\":[[0,1]],\"calls\":[{\"start\":1,\"tool\":[]}]}", "tool"},
-		{"{\"samples\":[[0,1]],\"calls\":[{\"start\":2,\"end\":1,\"tool\":\"Bash\"}]}", "end"},
+		{"{\"samples\":[[0,1]],\"calls\":[{\"start\":2,\"end\":1,\"tool\":\"Bash\"}]}",
+		 "end"},
 		{"{\"samples\":[[0,1]],\"calls\":[{\"start\":2,\"end\":3,\"tool\":\"Bash\"},"
 		 "{\"start\":2,\"end\":{},\"tool\":\"Bash\"}]}",
 		 "calls[1]"},
@@ -184,7 +186,7 @@ static void test_round_trip(void **state)
 	}
 }
 
-/* --- made-up traces ----------------------------------------------------------------------------------------- */
+/* --- made-up traces --------------------------------------------------------------------------- */
 
 static double average(const struct acg_trace *trace, double *ret_peak)
 {
@@ -272,7 +274,7 @@ static void test_seeds(void **state)
 	acg_trace_free(d);
 }
 
-/* --- plans -------------------------------------------------------------------------------------------------- */
+/* --- plans ------------------------------------------------------------------------------------ */
 
 static const struct acg_step *step(const GArray *steps, unsigned int i)
 {
@@ -281,11 +283,13 @@ static const struct acg_step *step(const GArray *steps, unsigned int i)
 
 static void test_plan(void **state)
 {
-	/* 100 MB until 2, in the call up to 180 and back to 140, after it 140; one CPU all the time. */
-	struct acg_trace *trace = parse("{\"samples\":[[0,100,100],[2,100,100],[3,180,100],[4,140,100],[6,140,100]],"
-					"\"calls\":[{\"start\":2,\"end\":4,\"tool\":\"Bash\"},"
-					"{\"start\":5,\"end\":6,\"tool\":\"Read\"},"
-					"{\"start\":5,\"end\":5,\"tool\":\"Bash\"}]}");
+	/* 100 MB until 2, in the call up to 180 and back to 140, after it 140; one CPU all the
+	 * time. */
+	struct acg_trace *trace =
+		parse("{\"samples\":[[0,100,100],[2,100,100],[3,180,100],[4,140,100],[6,140,100]],"
+		      "\"calls\":[{\"start\":2,\"end\":4,\"tool\":\"Bash\"},"
+		      "{\"start\":5,\"end\":6,\"tool\":\"Read\"},"
+		      "{\"start\":5,\"end\":5,\"tool\":\"Bash\"}]}");
 	struct acg_plan *plan = acg_plan_new(trace, 1);
 	const struct acg_plan_call *first = &g_array_index(plan->calls, struct acg_plan_call, 0);
 	const struct acg_plan_call *second = &g_array_index(plan->calls, struct acg_plan_call, 1);
@@ -318,7 +322,8 @@ static void test_plan_overlap(void **state)
 {
 	struct acg_trace *trace =
 		parse("{\"samples\":[[1,100,100],[2,160,100],[3,160,100],[4,90,100]],"
-		      "\"calls\":[{\"start\":0,\"end\":3,\"tool\":\"Bash\"},{\"start\":1,\"end\":4,\"tool\":\"Bash\"}]}");
+		      "\"calls\":[{\"start\":0,\"end\":3,\"tool\":\"Bash\"},{\"start\":1,\"end\":4,"
+		      "\"tool\":\"Bash\"}]}");
 	struct acg_plan *plan = acg_plan_new(trace, 0.5);
 	const struct acg_plan_call *a = &g_array_index(plan->calls, struct acg_plan_call, 0);
 	const struct acg_plan_call *b = &g_array_index(plan->calls, struct acg_plan_call, 1);
@@ -327,7 +332,8 @@ static void test_plan_overlap(void **state)
 	(void)state;
 	assert_int_equal(a->steps->len, 3);
 	assert_int_equal(b->steps->len, 3);
-	assert_true(a->peak == 15 * MB && b->peak == 15 * MB); /* (160 - 100) / 2 at half the scale */
+	assert_true(a->peak == 15 * MB &&
+		    b->peak == 15 * MB); /* (160 - 100) / 2 at half the scale */
 	assert_true(step(b->steps, 2)->memory == 0);
 	for (unsigned int i = 0; i < plan->base->len; i++)
 		peak = MAX(peak, step(plan->base, i)->memory);
@@ -356,7 +362,8 @@ static void test_plan_sum(void **state)
 					&g_array_index(plan->calls, struct acg_plan_call, j);
 
 				for (unsigned int k = 0; k < c->steps->len; k++)
-					if (fabs(c->call->start + step(c->steps, k)->end - now) < 1e-9) {
+					if (fabs(c->call->start + step(c->steps, k)->end - now) <
+					    1e-9) {
 						sum += step(c->steps, k)->memory;
 						burnt += step(c->steps, k)->cpu;
 					}
@@ -373,11 +380,11 @@ static void test_plan_sum(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),	   cmocka_unit_test(test_lenient),
-		cmocka_unit_test(test_malformed),  cmocka_unit_test(test_deep),
-		cmocka_unit_test(test_damaged),	   cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_synthetic),  cmocka_unit_test(test_seeds),
-		cmocka_unit_test(test_plan),	   cmocka_unit_test(test_plan_overlap),
+		cmocka_unit_test(test_whole),     cmocka_unit_test(test_lenient),
+		cmocka_unit_test(test_malformed), cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_damaged),   cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_synthetic), cmocka_unit_test(test_seeds),
+		cmocka_unit_test(test_plan),      cmocka_unit_test(test_plan_overlap),
 		cmocka_unit_test(test_plan_sum),
 	};
 

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vm: timeout=240
 # The host's test on this kernel, with fewer calls: emulation is slow (tests/vm/long/churn.sh has all of them).
-exec "$ACG_SRC/tests/host/churn.sh" 800 60
+exec "$ACG_SRC/tests/host/churn.sh" 400 40 200
