@@ -11,8 +11,9 @@
 
 #include "policy/cgroupfs.h"
 
-#define CHUNK       (8ull * 1024 * 1024) /* a request; between two of them others have their turn */
-#define SCRAPE_EACH (16ull * 1024) /* asked for each dying cgroup: what is left is a page or two   \
+#define CHUNK (8ull * 1024 * 1024) /* a request; between two of them others have their turn */
+#define SCRAPE_EACH                                                                                \
+	(16ull * 1024) /* asked for each dying cgroup: what is left is a page or two   \
 				    */
 #define SCRAPE_LEAST (128ull * 1024)
 #define SCRAPE_MOST  (4ull * 1024 * 1024)

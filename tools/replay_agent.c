@@ -63,7 +63,7 @@ static char *begin_line(const struct acg_trace_call *call)
 			    MIN(call->command ? strlen(call->command) : 0, ACG_COMMAND_MAX));
 	for (char *at = line->str; *at; at++)
 		if (*at == '\n')
-			* at = ' ';
+			*at = ' ';
 	return g_string_free(line, FALSE);
 }
 

@@ -18,7 +18,7 @@ static uint64_t whole_pages(uint64_t bytes)
 
 int acg_hold_init(struct acg_hold *hold, uint64_t size, double speed)
 {
-	* hold = (struct acg_hold){
+	*hold = (struct acg_hold){
 		.size = whole_pages(MAX(size, 1)),
 		.speed = speed,
 		.origin = g_get_monotonic_time(),
@@ -43,9 +43,9 @@ static void touch(struct acg_hold *hold, uint64_t until)
 	uint64_t page = sysconf(_SC_PAGESIZE);
 
 	for (; hold->held < until; hold->held += page)
-		* (volatile char *)(hold->memory + hold->held) = 1;
+		*(volatile char *)(hold->memory + hold->held) = 1;
 	if (hold->ret_peak)
-		* hold->ret_peak = MAX(*hold->ret_peak, hold->held);
+		*hold->ret_peak = MAX(*hold->ret_peak, hold->held);
 }
 
 static void grow(struct acg_hold *hold, uint64_t until)

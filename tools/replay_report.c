@@ -42,7 +42,7 @@ void acg_replay_figures(const struct acg_replay_agent *agent, struct acg_replay_
 	figures.p95 = percentile(steps, 95);
 	figures.p99 = percentile(steps, 99);
 	figures.total = shared ? shared->end - shared->start : 0;
-	* ret = figures;
+	*ret = figures;
 }
 
 /* --- the table -------------------------------------------------------------------------------- */

@@ -131,11 +131,11 @@ static double height_at(const struct session *session, double time, double *ret_
 {
 	double height = 0;
 
-	* ret_base = ACG_SYNTHETIC_BASE;
+	*ret_base = ACG_SYNTHETIC_BASE;
 	for (unsigned int i = 0; i < session->base_steps->len; i++) {
 		const struct burst *step = &g_array_index(session->base_steps, struct burst, i);
 
-		* ret_base += step->start <= time ? step->height : 0;
+		*ret_base += step->start <= time ? step->height : 0;
 	}
 	for (unsigned int i = 0; i < session->bursts->len; i++) {
 		const struct burst *burst = &g_array_index(session->bursts, struct burst, i);

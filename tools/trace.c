@@ -64,7 +64,7 @@ static bool get_number(JsonNode *node, double most, double *ret_value)
 	value = json_node_get_double(node);
 	if (!isfinite(value) || value < 0 || value > most)
 		return false;
-	* ret_value = value;
+	*ret_value = value;
 	return true;
 }
 
@@ -91,7 +91,7 @@ static int parse_sample(JsonNode *node, unsigned int i, struct acg_sample *ret_s
 	    (n > 2 && !get_number(json_array_get_element(array, 2), MOST_CPU, &cpu)))
 		return acg_fail(error, EINVAL,
 				"samples[%u] is not [SECONDS, MEGABYTES, CPU_PERCENT]", i);
-	* ret_sample = (struct acg_sample){time, memory * ACG_TRACE_MEGABYTE, cpu / 100};
+	*ret_sample = (struct acg_sample){time, memory * ACG_TRACE_MEGABYTE, cpu / 100};
 	return 0;
 }
 
@@ -109,7 +109,7 @@ static int get_array(JsonObject *root, const char *member, JsonArray **ret_array
 
 	if (node && !JSON_NODE_HOLDS_ARRAY(node))
 		return acg_fail(error, EINVAL, "%s is no array", member);
-	* ret_array = node ? json_node_get_array(node) : NULL;
+	*ret_array = node ? json_node_get_array(node) : NULL;
 	return 0;
 }
 
@@ -151,7 +151,7 @@ static int parse_call(const struct acg_trace *trace, JsonNode *node, unsigned in
 	tool = dup_text(object, "tool");
 	if (!tool)
 		return acg_fail(error, EINVAL, "calls[%u] does not name its tool", i);
-	* ret_call = (struct acg_trace_call){start, end, tool, dup_text(object, "id"),
+	*ret_call = (struct acg_trace_call){start, end, tool, dup_text(object, "id"),
 					    dup_text(object, "command")};
 	return 0;
 }
