@@ -24,16 +24,21 @@ static const char readme[] =
 	"  self/info      your budget, what is used, the largest grant possible now\n"
 	"  self/feedback  the latest that the system has to say to you; history: one ended call a "
 	"line\n"
+	"  self/priority  high, normal or low: who gives way when memory or CPU is short\n"
 	"  self/agents/   mkdir makes a sub-agent inside your budget\n"
-	"  status         what this host enforces, and why something is off\n"
+	"  status         what this host enforces, and why something is off; version\n"
+	"\n"
+	"For operators: agents/ (mkdir makes one), policy (write a whole one; policy.error says "
+	"why not),\n"
+	"  metrics, events (what happened lately) and events_pipe (as it happens); of an agent, "
+	"too.\n"
 	"\n"
 	"In a shell:   { echo \"begin - memory=high -- pytest -q\" > self/call; } 2>/dev/null; "
 	"exec pytest -q\n"
 	"Or:           agentcg run --hint memory:high -- pytest -q\n"
 	"\n"
-	"When memory runs short a call above its grant is slowed down, then frozen, then killed; "
-	"the agent is not.\n"
-	"Hint what a call needs, run less at once, and read its feedback. More: agentcg(7)\n";
+	"When memory runs short a call above its grant is slowed down, then frozen, then killed; the agent\n"
+	"is not. Hint what a call needs, run less at once, and read its feedback. More: agentcg(7)\n";
 
 ACG_READER(readme)
 {
