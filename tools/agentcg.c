@@ -15,10 +15,18 @@ static const struct verb {
 } verbs[] = {
 	{"run", NULL, "run a command as a tool call of its own"},
 	{"shell", NULL, "in the place of bash: each `-c COMMAND` a tool call"},
+	{"doctor", acg_verb_doctor, "what is missing on this host, and how to get it"},
+	{"explain", acg_verb_explain, "why a call got its grant, and what happened to it"},
+	{"freeze", acg_verb_freeze, "stop calls, until thaw"},
 	{"hook", acg_verb_hook, "answer the hooks of agent frameworks, and install them"},
+	{"kill", acg_verb_kill, "kill calls, whole"},
 	{"ls", acg_verb_ls, "agents and their calls, with memory and state"},
+	{"mcp", acg_verb_mcp, "a server of the Model Context Protocol, for agents"},
 	{"replay", acg_verb_replay, "recorded agents as real processes"},
+	{"set", acg_verb_set, "hints of a call, limits and priority of an agent"},
 	{"status", acg_verb_status, "what this host enforces, and why something is off"},
+	{"thaw", acg_verb_thaw, "let frozen calls go on"},
+	{"top", acg_verb_top, "agents and calls, live in the terminal"},
 };
 
 static void usage(FILE *out)

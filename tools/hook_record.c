@@ -12,7 +12,7 @@
 #define RECORD_MAX (512 * 1024) /* bytes of each of two files */
 
 /* A directory of ours alone; NULL: somebody else was there first. */
-static char *record_dir(void)
+static char *record_dir(bool make)
 {
 	const char *runtime = g_getenv("XDG_RUNTIME_DIR");
 	g_autofree char *dir = runtime && *runtime
@@ -20,7 +20,7 @@ static char *record_dir(void)
 				       : g_strdup_printf("/tmp/agentcg-%u", (unsigned int)getuid());
 	struct stat st;
 
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+	if (make && mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return NULL;
 	if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != getuid() ||
 	    (st.st_mode & 022))
@@ -30,7 +30,7 @@ static char *record_dir(void)
 
 void acg_hook_record(JsonObject *line)
 {
-	g_autofree char *dir = record_dir();
+	g_autofree char *dir = record_dir(true);
 	g_autofree char *path = dir ? g_build_filename(dir, "hooks.jsonl", NULL) : NULL;
 	g_autofree char *older = dir ? g_build_filename(dir, "hooks.jsonl.1", NULL) : NULL;
 	g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), line);
@@ -68,7 +68,7 @@ static void read_records(const char *dir, const char *name, GPtrArray *records)
 GPtrArray *acg_hook_records(void)
 {
 	GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
-	g_autofree char *dir = record_dir();
+	g_autofree char *dir = record_dir(false);
 
 	if (dir) {
 		read_records(dir, "hooks.jsonl.1", records);

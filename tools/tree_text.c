@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,15 @@ const char *acg_tree_find(void)
 		if (usable(places[i]))
 			return places[i];
 	return NULL;
+}
+
+int acg_no_tree(const char *verb)
+{
+	fprintf(stderr,
+		"agentcg %s: no tree at /sys/fs/agentcg or /run/agentcg/fs: is agentcgd running? "
+		"(agentcg doctor says more)\n",
+		verb);
+	return 1;
 }
 
 static char *join(const char *root, va_list parts)

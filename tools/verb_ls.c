@@ -150,11 +150,8 @@ int acg_verb_ls(int argc, char **argv)
 		fprintf(stderr, "agentcg ls: %s\n", error->message);
 		return ACG_EXIT_USAGE;
 	}
-	if (!root) {
-		fprintf(stderr, "agentcg ls: no tree at /sys/fs/agentcg or /run/agentcg/fs: is "
-				"agentcgd running?\n");
-		return 1;
-	}
+	if (!root)
+		return acg_no_tree("ls");
 	listing.json = json ? json_builder_new() : NULL;
 	list_one(&listing, root, argc > 1 ? argv[1] : NULL);
 	if (json) {

@@ -61,11 +61,8 @@ int acg_verb_status(int argc, char **argv)
 		fprintf(stderr, "agentcg status: %s\n", error->message);
 		return ACG_EXIT_USAGE;
 	}
-	if (!root) {
-		fprintf(stderr, "agentcg status: no tree at /sys/fs/agentcg or /run/agentcg/fs: is "
-				"agentcgd running?\n");
-		return 1;
-	}
+	if (!root)
+		return acg_no_tree("status");
 	text = acg_tree_read(&error, root, "status", NULL);
 	if (!text) {
 		fprintf(stderr, "agentcg status: %s\n", error->message);
