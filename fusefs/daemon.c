@@ -96,6 +96,8 @@ static int make_parts(struct daemon *daemon, GError **error)
 	struct acg_manager_options options = {
 		.run_dir = daemon->options->run_dir,
 		.dry_run = daemon->options->dry_run,
+		.events_memory = (char *)daemon->shared + ACG_SHARED_HEADER_SIZE,
+		.events_size = ACG_SHARED_EVENTS_SIZE,
 		.log = log_line,
 	};
 	g_autofree char *root_path = NULL;
@@ -174,7 +176,7 @@ static void raise_descriptors(void)
 
 static int map_shared(struct daemon *daemon, GError **error)
 {
-	void *shared = mmap(NULL, ACG_SHARED_HEADER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+	void *shared = mmap(NULL, ACG_SHARED_OPENS, PROT_READ | PROT_WRITE, MAP_SHARED,
 			    ACG_WORKER_STATE, 0);
 
 	if (shared == MAP_FAILED)
@@ -243,7 +245,7 @@ static void free_parts(struct daemon *daemon)
 	acg_policy_unref(daemon->policy);
 	g_free(daemon->bpf_off);
 	if (daemon->shared)
-		munmap(daemon->shared, ACG_SHARED_HEADER_SIZE);
+		munmap(daemon->shared, ACG_SHARED_OPENS);
 }
 
 static void own_descriptors(void)

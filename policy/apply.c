@@ -151,31 +151,13 @@ static void do_record(struct acg_manager *manager, struct acg_call *call, struct
 	g_autoptr(GError) error = NULL;
 
 	if (call->recorded)
-		return; /* its cgroup could not be removed the first time */
+		return; /* its cgroup could not be removed the first time, or by an earlier daemon */
 	call->recorded = true;
 	if (manager->history && acg_history_append(manager->history, path, line,
 						   manager->policy->history_max, &error) < 0)
 		manager->log(LOG_ERR, error->message, path, call->id);
+	acg_manager_save(manager, &call->node);
 	manager->log(LOG_INFO, line, path, call->id);
-}
-
-void acg_manager_event(struct acg_manager *manager, struct acg_node *node, const char *event,
-		       const char *cause, const char *text, struct acg_time now)
-{
-	struct acg_agent *agent = node ? node->agent : NULL;
-	const struct acg_call *call = node ? acg_node_call(node) : NULL;
-	g_autofree char *path = agent ? acg_agent_path(agent) : NULL;
-	g_autofree char *json = acg_record_event(++manager->event_seq, now, event, path,
-						 call ? call->id : NULL, cause, text);
-	char *line = g_ref_string_new(json);
-
-	acg_eventlog_append(&manager->events, line);
-	manager->listener.event(manager->listener.data, NULL);
-	for (; agent; agent = agent->parent) {
-		acg_eventlog_append(acg_manager_eventlog(manager, agent), line);
-		manager->listener.event(manager->listener.data, agent);
-	}
-	g_ref_string_release(line);
 }
 
 static int do_action(struct acg_manager *manager, const struct acg_action *action,
@@ -187,6 +169,9 @@ static int do_action(struct acg_manager *manager, const struct acg_action *actio
 		return do_make(manager, action, action->type == ACG_DO_ATTACH, error);
 	case ACG_DO_REMOVE:
 		return do_remove(manager, action, now, error);
+	case ACG_DO_SAVE:
+		acg_manager_save(manager, action->node);
+		return 0;
 	case ACG_DO_SET:
 		return do_set(manager, action, error);
 	case ACG_DO_MOVE:
@@ -225,6 +210,33 @@ static void undo(struct acg_manager *manager, const struct acg_action *action)
 	}
 }
 
+void acg_manager_discard(struct acg_manager *manager, struct acg_node *node)
+{
+	const struct acg_action made = {.type = ACG_DO_MAKE, .node = node};
+
+	undo(manager, &made);
+}
+
+/* What was done changed what is to be kept of the call, and of its agent, which counts. */
+static void save_changed(struct acg_manager *manager, GArray *actions)
+{
+	struct acg_node *last = NULL;
+
+	for (unsigned int i = 0; i < actions->len; i++) {
+		const struct acg_action *action = &g_array_index(actions, struct acg_action, i);
+		struct acg_node *node = action->node;
+
+		if (node == last || action->type == ACG_DO_UPDATE ||
+		    action->type == ACG_DO_SAVE || action->type == ACG_DO_ATTACH)
+			continue;
+		last = node;
+		if (node->kind == ACG_KIND_CALL && acg_node_call(node)->state != ACG_CALL_STARTING)
+			acg_manager_save(manager, node);
+	}
+	if (last && (last->kind != ACG_KIND_CALL || acg_node_call(last)->state != ACG_CALL_STARTING))
+		acg_manager_save(manager, &last->agent->node);
+}
+
 int acg_manager_apply(struct acg_manager *manager, GArray *actions, struct acg_time now,
 		      GError **error)
 {
@@ -239,6 +251,7 @@ int acg_manager_apply(struct acg_manager *manager, GArray *actions, struct acg_t
 			undo(manager, &g_array_index(actions, struct acg_action, i));
 		return ret;
 	}
+	save_changed(manager, actions);
 	return 0;
 }
 
@@ -255,4 +268,5 @@ void acg_manager_apply_all(struct acg_manager *manager, GArray *actions, struct 
 		manager->unapplied++;
 		manager->log(LOG_WARNING, error->message, action->node->agent->name, NULL);
 	}
+	save_changed(manager, actions);
 }

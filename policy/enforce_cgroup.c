@@ -96,15 +96,38 @@ static int open_group(struct cgroup_enforcer *self, struct acg_node *node, char 
 	return 0;
 }
 
+static int read_control(int dirfd, enum acg_control control, uint64_t *ret_value)
+{
+	uint64_t quota, period;
+	char buf[64];
+	int ret;
+
+	if (control != ACG_CONTROL_CPU_MAX)
+		return acg_cgroup_read_u64(dirfd, control_files[control], ret_value, NULL);
+	ret = acg_cgroup_read(dirfd, control_files[control], buf, sizeof(buf), NULL);
+	if (ret < 0)
+		return ret;
+	if (sscanf(buf, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &quota, &period) == 2 && period)
+		*ret_value = quota * ACG_CPU_PERIOD / period;
+	else
+		*ret_value = ACG_MAX;
+	return 0;
+}
+
+/* What is in force may be more than was noted: whoever set it may have been killed then. */
 static int cgroup_attach(struct acg_enforcer *enforcer, struct acg_node *node, const char *name,
 			 GError **error)
 {
 	char *directory = directory_name(node, name);
 	int ret = open_group(self_of(enforcer), node, directory, error);
 
-	if (ret)
+	if (ret) {
 		g_free(directory);
-	return ret;
+		return ret;
+	}
+	for (unsigned int i = 0; i < ACG_N_CONTROLS; i++)
+		read_control(node->group->dirfd, i, &node->controls[i]);
+	return 0;
 }
 
 /* An ended call of the same name may still be on its way out. */

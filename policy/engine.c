@@ -112,6 +112,7 @@ int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, co
 	agent->start = now;
 	acg_grant_agent(engine, agent);
 	make_node(actions, &agent->node, agent->name);
+	acg_do(actions, ACG_DO_SAVE, &agent->node);
 	make_node(actions, &agent->self, "self");
 	do_agent_limits(engine, agent, actions);
 	*ret_agent = agent;
@@ -121,6 +122,7 @@ int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, co
 void acg_engine_agent_made(struct acg_engine *engine, struct acg_agent *agent, GArray *actions)
 {
 	(void)engine;
+	agent->made = true;
 	acg_do_event(actions, &agent->node, "agent_made", ACG_CAUSE_NONE, NULL);
 }
 
@@ -255,6 +257,7 @@ void acg_engine_agent_limit(struct acg_engine *engine, struct acg_agent *agent,
 		acg_do_control(actions, &agent->node, control, value);
 		return;
 	}
+	agent->limits_set |= 1u << control;
 	do_agent_limits(engine, agent, actions);
 	redo_calls(engine, agent, actions);
 }
@@ -331,9 +334,13 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 	call->pid = begin->pid;
 	call->request = begin->request;
 	call->request_step = begin->request_step;
+	call->ordinal = agent->counters.begun + 1;
 	call->start = now;
 
 	make_node(actions, &call->node, call->id);
+	if (begin->pid)
+		remember_moved(call->moved, begin->pid, begin->oom_score_adj);
+	acg_do(actions, ACG_DO_SAVE, &call->node);
 	do_call_limits(engine, call, rule, actions);
 	if (call->timeout)
 		call->deadline = now.mono + call->timeout;
@@ -511,6 +518,11 @@ void acg_engine_call_removed(struct acg_engine *engine, struct acg_call *call, s
 
 void acg_engine_forget(struct acg_engine *engine, struct acg_call *call)
 {
+	GArray *forgotten = call->node.agent->forgotten;
+
+	if (forgotten->len == ACG_ENDED_KEPT)
+		g_array_remove_index(forgotten, 0);
+	g_array_append_val(forgotten, call->node.id);
 	acg_registry_remove_call(engine->registry, call);
 }
 
@@ -588,6 +600,118 @@ void acg_engine_kill(struct acg_engine *engine, struct acg_call *call, GArray *a
 {
 	(void)engine;
 	acg_ladder_kill(call, ACG_CAUSE_KILLED, actions);
+}
+
+/* --- after a restart ---------------------------------------------------------------------------------------- */
+
+int acg_engine_agent_found(struct acg_engine *engine, struct acg_agent *parent, const char *name,
+			   struct acg_time now, struct acg_agent **ret_agent)
+{
+	struct acg_agent *agent;
+
+	if (acg_name_check(name, NULL) < 0)
+		return -EINVAL;
+	if (acg_registry_agent(engine->registry, parent, name))
+		return -EEXIST;
+	agent = acg_registry_add_agent(engine->registry, parent, name);
+	agent->start = now;
+	agent->made = true;
+	acg_grant_agent(engine, agent);
+	*ret_agent = agent;
+	return 0;
+}
+
+void acg_engine_agent_restored(struct acg_engine *engine, struct acg_agent *agent, GArray *actions)
+{
+	do_agent_limits(engine, agent, actions);
+	if (!agent->made)
+		acg_engine_agent_made(engine, agent, actions);
+}
+
+int acg_engine_call_found(struct acg_engine *engine, struct acg_agent *agent, const char *id,
+			  struct acg_time now, struct acg_call **ret_call)
+{
+	struct acg_call *old = acg_agent_call(agent, id);
+
+	if (acg_name_check(id, NULL) < 0)
+		return -EINVAL;
+	if (old && old->state != ACG_CALL_ENDED)
+		return -EEXIST;
+	if (old)
+		acg_registry_remove_call(engine->registry, old);
+	*ret_call = acg_registry_add_call(engine->registry, agent, id);
+	(*ret_call)->start = now;
+	(*ret_call)->command = g_strdup("");
+	(*ret_call)->inhabited = true;
+	(*ret_call)->state = ACG_CALL_RUNNING;
+	return 0;
+}
+
+/* The number in an ID that fresh_id() made; 0: it did not. */
+static uint64_t fresh_number(const char *id)
+{
+	uint64_t number = 0;
+
+	if (id[0] == 'c')
+		g_ascii_string_to_unsigned(id + 1, 10, 1, INT64_MAX, &number, NULL);
+	return number;
+}
+
+static void go_on_counting(struct acg_agent *agent, const struct acg_call *call)
+{
+	agent->counters.begun = MAX(agent->counters.begun, call->ordinal);
+	agent->next_id = MAX(agent->next_id, fresh_number(call->id));
+}
+
+void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, bool committed,
+			      struct acg_time now, GArray *actions)
+{
+	const struct acg_command_rule *rule = rule_for(engine, call->command, NULL);
+
+	call->class = rule && rule->class ? g_intern_string(rule->class) : NULL;
+	go_on_counting(call->node.agent, call);
+	if (!committed) {
+		call->inhabited = true;
+		acg_do_event(actions, &call->node, "begin", ACG_CAUSE_NONE, call->command);
+	}
+	do_call_limits(engine, call, rule, actions);
+	if (call->frozen_since && call->state != ACG_CALL_DETACHED)
+		call->state = ACG_CALL_FROZEN;
+	if (call->frozen_since && !call->operator_frozen)
+		acg_ladder_thaw(call, now, actions);
+	if (call->deadline)
+		due_at(engine, MAX(call->deadline, now.mono));
+}
+
+struct acg_call *acg_engine_call_past(struct acg_engine *engine, struct acg_agent *agent,
+				      const char *id)
+{
+	struct acg_call *call;
+
+	if (acg_agent_call(agent, id))
+		return NULL;
+	call = acg_registry_add_call(engine->registry, agent, id);
+	call->recorded = true;
+	return call;
+}
+
+void acg_engine_forget_past(struct acg_engine *engine, struct acg_call *call)
+{
+	acg_registry_remove_call(engine->registry, call);
+}
+
+void acg_engine_call_past_known(struct acg_engine *engine, struct acg_call *call)
+{
+	struct acg_agent *agent = call->node.agent;
+	uint64_t id = call->node.id;
+
+	agent->next_id = MAX(agent->next_id, fresh_number(call->id));
+	call->node.id = 0; /* it was not registered under it yet */
+	acg_registry_set_id(engine->registry, &call->node, id);
+	call->state = ACG_CALL_ENDED;
+	agent->n_alive--;
+	engine->registry->n_alive--;
+	g_queue_push_tail(&agent->ended, call);
 }
 
 /* --- signs from the kernel ---------------------------------------------------------------------------------- */
@@ -787,6 +911,7 @@ void acg_engine_set_policy(struct acg_engine *engine, struct acg_policy *policy,
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct acg_agent *agent = value;
 
+		agent->limits_set = 0;
 		acg_grant_agent(engine, agent);
 		do_agent_limits(engine, agent, actions);
 		redo_calls(engine, agent, actions);

@@ -47,6 +47,7 @@ enum acg_cause {
 enum acg_action_type {
 	ACG_DO_MAKE,   /* node, name */
 	ACG_DO_ATTACH, /* node, name: it exists already */
+	ACG_DO_SAVE,   /* node: write its attribute (state.h) */
 	ACG_DO_SET,    /* node, control, value */
 	ACG_DO_MOVE,   /* node, pid, oom_score_adj */
 	ACG_DO_REMOVE, /* node; the engine is done with it once it is gone */
@@ -89,6 +90,7 @@ struct acg_begin {
 	pid_t caller; /* who asked */
 	bool keep;
 	bool by_mkdir;
+	int oom_score_adj; /* that pid has */
 	uint64_t request; /* the FUSE request, and which marker of it: kept with the call */
 	uint32_t request_step;
 };
@@ -163,6 +165,29 @@ void acg_engine_kill(struct acg_engine *engine, struct acg_call *call, GArray *a
 
 /* A process was moved into a call or back to self (marker or cgroup.procs), with the oom_score_adj that it had. */
 void acg_engine_moved(struct acg_engine *engine, struct acg_node *to, pid_t pid, int oom_score_adj);
+
+/* --- after a restart ---------------------------------------------------------------------------------------- */
+
+/*
+ * An agent or call that is in the kernel already: registered, with what the policy says. The caller attaches it and fills
+ * in what was kept of it (state.h), then says so with _restored(): limits are set as far as the kernel has others, clocks go on.
+ * What the ladder had done is taken back: if memory is short it will do it again. EINVAL, EEXIST: not a name of ours.
+ */
+int acg_engine_agent_found(struct acg_engine *engine, struct acg_agent *parent, const char *name,
+			   struct acg_time now, struct acg_agent **ret_agent);
+void acg_engine_agent_restored(struct acg_engine *engine, struct acg_agent *agent, GArray *actions);
+int acg_engine_call_found(struct acg_engine *engine, struct acg_agent *agent, const char *id,
+			  struct acg_time now, struct acg_call **ret_call);
+/* committed false: it was killed while it began the call, but the process is in it. */
+void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, bool committed,
+			      struct acg_time now, GArray *actions);
+/* An ended call that history knows; to be filled in. Newest last. NULL: the agent has one with this ID. */
+struct acg_call *acg_engine_call_past(struct acg_engine *engine, struct acg_agent *agent,
+				      const char *id);
+/* An ended call is forgotten, but nobody removed it by hand. */
+void acg_engine_forget_past(struct acg_engine *engine, struct acg_call *call);
+/* It is filled in, node.id too. */
+void acg_engine_call_past_known(struct acg_engine *engine, struct acg_call *call);
 
 /* --- signs from the kernel ---------------------------------------------------------------------------------- */
 

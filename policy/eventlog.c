@@ -28,6 +28,11 @@ void acg_eventlog_clear(struct acg_eventlog *log)
 	acg_eventlog_init(log, log->max_lines, log->max_bytes);
 }
 
+void acg_eventlog_start(struct acg_eventlog *log, uint64_t position)
+{
+	log->first = log->next = position;
+}
+
 void acg_eventlog_append(struct acg_eventlog *log, char *line)
 {
 	g_queue_push_tail(&log->lines, g_ref_string_acquire(line));

@@ -24,6 +24,9 @@ void acg_eventlog_init(struct acg_eventlog *log, unsigned int max_lines, size_t 
 /* Releases the lines; the log is as after init. */
 void acg_eventlog_clear(struct acg_eventlog *log);
 
+/* An empty log goes on at this position. */
+void acg_eventlog_start(struct acg_eventlog *log, uint64_t position);
+
 /* Takes a reference of its own of line; drops the oldest ones past either bound. */
 void acg_eventlog_append(struct acg_eventlog *log, char *line);
 

@@ -9,6 +9,7 @@
 #include "bpf/loader.h"
 #include "policy/cgroupfs.h"
 #include "policy/manager_private.h"
+#include "policy/procfs.h"
 
 #define REFUSALS_PER_SECOND 2 /* of one agent that are told in events and the log; all are counted */
 #define REFUSALS_BURST      50
@@ -99,6 +100,7 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	manager->enforcers = options->enforcers;
 	manager->bpf = options->bpf;
 	manager->dry_run = options->dry_run;
+	manager->event_ring = (struct acg_eventring){options->events_memory, options->events_size};
 	manager->listener = options->listener;
 	if (!manager->listener.event)
 		manager->listener.event = ignore_event;
@@ -116,7 +118,9 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 		manager->ring_source = g_unix_fd_add(acg_bpf_ring_fd(manager->bpf), G_IO_IN,
 						     acg_manager_ring, manager);
 	acg_manager_restore(manager, now);
-	acg_manager_event(manager, NULL, "started", NULL, NULL, now);
+	acg_manager_event(manager, NULL, manager->last_event ? "took_over" : "started", NULL, NULL,
+			  now);
+	g_clear_pointer(&manager->last_event, g_free);
 	acg_manager_arm(manager);
 	*ret_manager = manager;
 	return 0;
@@ -158,6 +162,7 @@ void acg_manager_free(struct acg_manager *manager)
 		g_source_remove(manager->timer);
 	if (manager->ring_source)
 		g_source_remove(manager->ring_source);
+	acg_manager_save_root(manager, manager->event_seq);
 	g_ptr_array_foreach(manager->enforcers, free_enforcer, NULL);
 	g_ptr_array_unref(manager->enforcers);
 	acg_watch_free(manager->watch);
@@ -167,6 +172,7 @@ void acg_manager_free(struct acg_manager *manager)
 	acg_eventlog_clear(&manager->events);
 	acg_policy_unref(manager->policy);
 	g_free(manager->policy_error);
+	g_free(manager->state_error);
 	g_free(manager);
 }
 
@@ -195,6 +201,11 @@ struct acg_eventlog *acg_manager_eventlog(struct acg_manager *manager, struct ac
 	return log;
 }
 
+void acg_manager_forget_log(struct acg_manager *manager, struct acg_agent *agent)
+{
+	g_hash_table_remove(manager->agent_events, agent);
+}
+
 /* --- agents ------------------------------------------------------------------------------------------------- */
 
 void acg_manager_set_request(struct acg_manager *manager, uint64_t request)
@@ -217,6 +228,7 @@ int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent,
 	agent->request = manager->request;
 	ret = acg_manager_apply(manager, actions, now, error);
 	if (ret) {
+		acg_manager_forget_log(manager, agent);
 		acg_engine_agent_failed(manager->engine, agent);
 		return ret;
 	}
@@ -292,11 +304,14 @@ int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
 	g_autoptr(GArray) actions = acg_actions_new();
 	struct acg_time now = acg_manager_now();
 	struct acg_call *call = begin->id ? acg_agent_call(agent, begin->id) : NULL;
+	struct acg_begin asked = *begin;
 	int ret;
 
 	if ((call && call->vacant_since) || agent->n_alive >= agent->budget.calls)
 		finish_vacant(manager, agent, now);
-	ret = acg_engine_begin(manager->engine, agent, begin, now, actions, &call, error);
+	if (begin->pid)
+		asked.oom_score_adj = acg_proc_oom_score_adj(begin->pid);
+	ret = acg_engine_begin(manager->engine, agent, &asked, now, actions, &call, error);
 	if (ret)
 		return ret;
 	ret = acg_manager_apply(manager, actions, now, error);
@@ -326,6 +341,8 @@ int acg_manager_end(struct acg_manager *manager, struct acg_call *call, int exit
 
 	if (ret || call->state == ACG_CALL_ENDED)
 		return ret;
+	if (exit >= 0)
+		acg_manager_save(manager, &call->node); /* whoever goes on from here knows it */
 	ret = acg_manager_apply(manager, actions, now, error);
 	if (ret)
 		return ret;
@@ -349,6 +366,7 @@ int acg_manager_hint(struct acg_manager *manager, struct acg_call *call,
 
 int acg_manager_call_remove(struct acg_manager *manager, struct acg_call *call, GError **error)
 {
+	struct acg_agent *agent;
 	struct acg_time now = acg_manager_now();
 
 	if (call->state != ACG_CALL_ENDED) {
@@ -362,7 +380,9 @@ int acg_manager_call_remove(struct acg_manager *manager, struct acg_call *call, 
 	if (call->state != ACG_CALL_ENDED)
 		return acg_fail(error, EBUSY, "call %s could not be removed", call->id);
 	manager->listener.gone(manager->listener.data, &call->node);
+	agent = call->node.agent;
 	acg_engine_forget(manager->engine, call);
+	acg_manager_save(manager, &agent->node);
 	acg_manager_arm(manager);
 	return 0;
 }
@@ -434,6 +454,8 @@ void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, b
 		return; /* counted, but neither the log nor the others' events drown in it */
 	acg_manager_event(manager, agent ? &agent->node : NULL, marker ? "refused" : "denied", NULL,
 			  why->message, now);
+	if (agent)
+		acg_manager_save(manager, &agent->node);
 	manager->log(LOG_NOTICE, why->message, path, NULL);
 }
 

@@ -30,6 +30,8 @@ struct acg_manager_options {
 	const char *run_dir;  /* /run/agentcg: history lives there */
 	bool dry_run;         /* decide and report, change nothing in the kernel */
 	GPtrArray *enforcers; /* struct acg_enforcer, in order; the manager takes them over */
+	void *events_memory;  /* outlives the process (eventring.h); NULL: none. Borrowed */
+	size_t events_size;
 	struct acg_bpf *bpf;  /* borrowed; NULL: none. Its ring buffer is read */
 	struct acg_listener listener;
 	/* Structured log line (priority as syslog(3), then fields as g_log_structured would take): refusals, policy changes, ended

@@ -3,6 +3,7 @@
 #ifndef AGENTCG_POLICY_MANAGER_PRIVATE_H
 #define AGENTCG_POLICY_MANAGER_PRIVATE_H
 
+#include "policy/eventring.h"
 #include "policy/history.h"
 #include "policy/manager.h"
 #include "policy/watch.h"
@@ -21,6 +22,10 @@ struct acg_manager {
 	GHashTable *agent_events;   /* struct acg_agent -> struct acg_eventlog, owned */
 	struct acg_rate refusals;   /* of callers outside every agent that were told */
 	uint64_t event_seq;         /* of the last line of `events` */
+	uint64_t events_set_aside;  /* no event has had a number above this one */
+	struct acg_eventring event_ring; /* the last of them, for a successor */
+	char *last_event;           /* while restoring: the last line of an earlier daemon; else NULL */
+	char *state_error;          /* the first failure to keep an attribute; NULL: none yet */
 	uint64_t request;           /* acg_manager_set_request() */
 	struct acg_policy *policy;  /* a reference */
 	char *policy_error;         /* why the last written one was refused; NULL: it was not */
@@ -66,6 +71,18 @@ void acg_manager_vacated(struct acg_manager *manager, struct acg_call *call, boo
 
 /* What is watched of a node from the moment it exists. */
 void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node);
+
+/* Removes a group that is empty, without a word: nothing was ever in it. */
+void acg_manager_discard(struct acg_manager *manager, struct acg_node *node);
+
+/* Drops the event log of an agent that is not to be. */
+void acg_manager_forget_log(struct acg_manager *manager, struct acg_agent *agent);
+
+/* keep.c: the attribute of an agent or call, and of the root: the numbers of events up to `events` are set aside. */
+void acg_manager_save(struct acg_manager *manager, struct acg_node *node);
+void acg_manager_save_root(struct acg_manager *manager, uint64_t events);
+/* Takes up the events of an earlier daemon, when its agents are restored; their numbers go on. */
+void acg_manager_restore_events(struct acg_manager *manager);
 
 /* Finds the agents and calls that are in the cgroup root already. */
 void acg_manager_restore(struct acg_manager *manager, struct acg_time now);

@@ -89,3 +89,11 @@ bool acg_proc_active(pid_t pid)
 
 	return name_end && !strchr("TtZX", name_end[2]);
 }
+
+int acg_proc_oom_score_adj(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/oom_score_adj", pid);
+	g_autofree char *text = NULL;
+
+	return g_file_get_contents(path, &text, NULL, NULL) ? atoi(text) : 0;
+}

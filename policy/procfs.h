@@ -41,4 +41,7 @@ bool acg_proc_pss(pid_t pid, struct acg_proc_memory *ret_memory);
 /* True if it may still do something: it is there, and neither stopped nor a zombie. */
 bool acg_proc_active(pid_t pid);
 
+/* Its oom_score_adj; 0, what a process has that nobody changed, if it is gone. */
+int acg_proc_oom_score_adj(pid_t pid);
+
 #endif

@@ -23,6 +23,7 @@ static void agent_free(void *data)
 
 	g_hash_table_unref(agent->agents);
 	g_queue_clear(&agent->ended);
+	g_array_unref(agent->forgotten);
 	g_hash_table_unref(agent->calls);
 	g_free(agent->name);
 	g_free(agent->namespace);
@@ -166,6 +167,7 @@ struct acg_agent *acg_registry_add_agent(struct acg_registry *registry, struct a
 	agent->self.agent = agent;
 	agent->name = g_strdup(name);
 	agent->parent = parent;
+	agent->forgotten = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	agent->calls = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, call_free);
 	agent->agents = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, agent_free);
 	g_hash_table_insert(parent ? parent->agents : registry->agents, agent->name, agent);

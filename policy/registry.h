@@ -40,6 +40,7 @@ struct acg_node {
 	struct acg_group *group; /* the enforcers' handle; NULL until made and once removed */
 	struct acg_agent *agent; /* an agent: itself */
 	uint64_t controls[ACG_N_CONTROLS]; /* what the kernel's files hold, as far as we set them */
+	bool state_unknown; /* its attribute is another version's: never written over (state.h) */
 };
 
 enum acg_call_state {
@@ -98,6 +99,7 @@ struct acg_call {
 	pid_t pid;            /* the process that was moved in first; 0: none */
 	uint64_t request;     /* the FUSE request that began it, and which marker of it */
 	uint32_t request_step;
+	uint64_t ordinal;     /* it is the agent's so manieth call */
 	GArray *moved;        /* struct acg_moved, a process once; at most ACG_MOVED_KEPT, the newest */
 	struct acg_time start;
 	struct acg_time end;
@@ -139,15 +141,18 @@ struct acg_agent {
 	char *user;      /* who made it; NULL: an operator */
 	uid_t uid;
 	struct acg_agent *parent; /* NULL at the top */
+	bool made;                /* wholly: what was to be done when it was made is done */
 	bool adopted;             /* its cgroup was made by somebody else */
 	enum acg_priority priority;
 	bool priority_set;        /* written by an operator: a new policy does not change it */
 	struct acg_budget budget; /* in force */
+	unsigned int limits_set;  /* bits of enum acg_control: written by hand, not the policy's */
 	struct acg_caps caps;
 	struct acg_self self_policy;
 	struct acg_hint hint; /* default of its calls */
 	GHashTable *calls;    /* id -> struct acg_call, owned; alive and ended */
 	GQueue ended;         /* struct acg_call, oldest first; owned by `calls` */
+	GArray *forgotten;    /* uint64_t: cgroup ids of ended calls that were removed by hand, the last ones */
 	unsigned int n_alive; /* calls not ended */
 	GHashTable *agents;   /* name -> struct acg_agent, owned */
 	struct acg_time start;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * After a restart: what lies in the cgroup root already becomes the registry. An agent is a directory with `self` in it, a
- * call is call-ID, a sub-agent agent-SUB; anything else is not ours and left alone.
+ * call is call-ID, a sub-agent agent-SUB; anything else is not ours and left alone. What the kernel does not know itself is in
+ * their attributes (state.h), ended calls are in the history.
+ *
+ * First everything is found, then events are taken up, which belong to agents, then each is gone on with: what was half begun is
+ * finished or removed, what has no process any more ends.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,14 +14,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/cgroupfs.h"
 #include "policy/grant.h"
 #include "policy/manager_private.h"
+#include "policy/state.h"
 
-static void restore_agent(struct acg_manager *manager, struct acg_agent *parent, const char *name,
-			  struct acg_time now);
+/* A call that was found, to be gone on with. */
+struct found {
+	struct acg_call *call;
+	bool committed;
+};
 
-static int attach(struct acg_manager *manager, struct acg_node *node, const char *name,
-		  struct acg_time now)
+struct restore {
+	struct acg_manager *manager;
+	struct acg_time now;
+	GPtrArray *agents; /* struct acg_agent, enclosing ones first */
+	GArray *calls;     /* struct found */
+};
+
+static void find_agent(struct restore *restore, struct acg_agent *parent, int dirfd,
+		       const char *name);
+
+static void report(struct restore *restore, struct acg_node *node, const GError *error)
+{
+	g_autofree char *path = acg_agent_path(node->agent);
+	const struct acg_call *call = acg_node_call(node);
+
+	restore->manager->log(LOG_WARNING, error->message, path, call ? call->id : NULL);
+}
+
+static int attach(struct restore *restore, struct acg_node *node, const char *name)
 {
 	struct acg_action action = {.type = ACG_DO_ATTACH, .node = node, .name = name};
 	g_autoptr(GArray) actions = acg_actions_new();
@@ -26,39 +52,169 @@ static int attach(struct acg_manager *manager, struct acg_node *node, const char
 
 	memcpy(node->controls, acg_control_defaults, sizeof(acg_control_defaults));
 	g_array_append_val(actions, action);
-	ret = acg_manager_apply(manager, actions, now, &error);
+	ret = acg_manager_apply(restore->manager, actions, restore->now, &error);
 	if (ret)
-		manager->log(LOG_WARNING, error->message, NULL, NULL);
+		report(restore, node, error);
 	return ret;
 }
 
-static void restore_call(struct acg_manager *manager, struct acg_agent *agent, const char *id,
-			 struct acg_time now)
+/* The text of the node's attribute, NULL if there is none; one that cannot be read is left alone. */
+static char *attribute_of(struct restore *restore, struct acg_node *node)
 {
-	struct acg_begin begin = {.id = id};
-	g_autoptr(GArray) actions = acg_actions_new();
-	struct acg_call *call;
+	g_autoptr(GError) error = NULL;
+	char *text = acg_state_get(node->group->dirfd, &error);
 
-	if (acg_engine_begin(manager->engine, agent, &begin, now, actions, &call, NULL) < 0)
-		return;
-	g_array_index(actions, struct acg_action, 0).type = ACG_DO_ATTACH;
-	call->inhabited = true;
-	if (acg_manager_apply(manager, actions, now, NULL) < 0) {
-		acg_engine_begin_failed(manager->engine, call);
-		return;
-	}
-	g_array_set_size(actions, 0);
-	acg_engine_begun(manager->engine, call, actions);
-	acg_manager_apply_all(manager, actions, now);
-	if (!acg_manager_read_usage(manager, &call->node).populated)
-		acg_manager_vacated(manager, call, false, now);
+	if (error)
+		report(restore, node, error);
+	return text;
 }
 
-static void each_directory(int dirfd,
-			   void (*fn)(struct acg_manager *, struct acg_agent *, const char *,
-				      struct acg_time),
-			   struct acg_manager *manager, struct acg_agent *agent, const char *prefix,
-			   struct acg_time now)
+static void state_is_unknown(struct restore *restore, struct acg_node *node, const GError *error)
+{
+	node->state_unknown = true;
+	report(restore, node, error);
+}
+
+/* --- calls -------------------------------------------------------------------------------------------------- */
+
+static bool is_populated(int dirfd)
+{
+	uint64_t populated = 0;
+	char buf[128];
+
+	if (acg_cgroup_read(dirfd, "cgroup.events", buf, sizeof(buf), NULL) > 0)
+		acg_cgroup_keyed(buf, "populated", &populated);
+	return populated;
+}
+
+/* A cgroup whose call is in the history already: the daemon was killed before it was removed. */
+static bool is_past(const struct acg_agent *agent, const char *id, int dirfd)
+{
+	const struct acg_call *call = acg_agent_call(agent, id);
+	struct stat st;
+
+	return call && call->state == ACG_CALL_ENDED && fstat(dirfd, &st) == 0 &&
+	       call->node.id == st.st_ino;
+}
+
+static int read_call(struct restore *restore, struct acg_call *call, bool *ret_committed)
+{
+	g_autofree char *text = attribute_of(restore, &call->node);
+	g_autoptr(GError) error = NULL;
+
+	*ret_committed = true;
+	if (!text) /* the daemon was killed before it could write one, or it never did */
+		return is_populated(call->node.group->dirfd) ? 0 : -ENODATA;
+	if (acg_state_read_call(text, call, ret_committed, &error) < 0)
+		state_is_unknown(restore, &call->node, error);
+	return *ret_committed || is_populated(call->node.group->dirfd) ? 0 : -ENODATA;
+}
+
+static void find_call(struct restore *restore, struct acg_agent *agent, int dirfd, const char *id)
+{
+	struct acg_manager *manager = restore->manager;
+	struct found found;
+
+	if (is_past(agent, id, dirfd)) {
+		g_autofree char *name = g_strconcat("call-", id, NULL);
+
+		acg_cgroup_remove(agent->node.group->dirfd, name, NULL);
+		return;
+	}
+	if (acg_engine_call_found(manager->engine, agent, id, restore->now, &found.call) < 0)
+		return;
+	if (attach(restore, &found.call->node, found.call->id) < 0) {
+		acg_engine_begin_failed(manager->engine, found.call);
+		return;
+	}
+	if (read_call(restore, found.call, &found.committed) == 0) {
+		g_array_append_val(restore->calls, found);
+		return;
+	}
+	/* Half begun, and nobody came in: as if it had never been. Its marker is sent again. */
+	acg_manager_discard(manager, &found.call->node);
+	acg_engine_begin_failed(manager->engine, found.call);
+}
+
+static void go_on_with_call(struct restore *restore, const struct found *found)
+{
+	struct acg_manager *manager = restore->manager;
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_call *call = found->call;
+	bool populated;
+
+	acg_engine_call_restored(manager->engine, call, found->committed, restore->now, actions);
+	acg_manager_apply_all(manager, actions, restore->now);
+	populated = acg_manager_read_usage(manager, &call->node).populated;
+	if (call->inhabited && !call->by_mkdir && !populated)
+		acg_manager_vacated(manager, call, true, restore->now);
+}
+
+/* --- ended calls -------------------------------------------------------------------------------------------- */
+
+static bool was_forgotten(const struct acg_agent *agent, uint64_t id)
+{
+	for (unsigned int i = 0; i < agent->forgotten->len; i++)
+		if (g_array_index(agent->forgotten, uint64_t, i) == id)
+			return true;
+	return false;
+}
+
+static void find_past(struct restore *restore, struct acg_agent *agent, const char *line)
+{
+	struct acg_engine *engine = restore->manager->engine;
+	g_autofree char *id = acg_state_past_id(line);
+	struct acg_call *old = id ? acg_agent_call(agent, id) : NULL;
+	struct acg_call *call;
+
+	if (old)
+		acg_engine_forget_past(engine, old);
+	call = id && acg_name_check(id, NULL) == 0 ? acg_engine_call_past(engine, agent, id) : NULL;
+	if (!call)
+		return;
+	if (acg_state_read_past(line, restore->now, call, NULL) < 0)
+		acg_engine_begin_failed(engine, call);
+	else
+		acg_engine_call_past_known(engine, call);
+}
+
+/* The last lines of the agent's history, as many as ended calls are kept. */
+static void find_ended(struct restore *restore, struct acg_agent *agent)
+{
+	struct acg_manager *manager = restore->manager;
+	g_autofree char *path = acg_agent_path(agent);
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_auto(GStrv) lines = NULL;
+	unsigned int n, first;
+
+	if (!manager->history || acg_history_read(manager->history, path, text, NULL) < 0)
+		return;
+	lines = g_strsplit(text->str, "\n", -1);
+	n = g_strv_length(lines);
+	first = n > ACG_ENDED_KEPT + 1 ? n - ACG_ENDED_KEPT - 1 : 0;
+	for (unsigned int i = first; i < n; i++)
+		find_past(restore, agent, lines[i]);
+}
+
+/* Those that somebody removed, or that are too old, were there only to tell that they are recorded. */
+static void drop_forgotten(struct restore *restore, struct acg_agent *agent)
+{
+	g_autoptr(GList) calls = g_hash_table_get_values(agent->calls);
+
+	for (GList *at = calls; at; at = at->next) {
+		struct acg_call *call = at->data;
+
+		if (call->state == ACG_CALL_ENDED && was_forgotten(agent, call->node.id))
+			acg_engine_forget_past(restore->manager->engine, call);
+	}
+	acg_engine_expire(restore->manager->engine, agent, restore->now);
+}
+
+/* --- agents ------------------------------------------------------------------------------------------------- */
+
+static void each_directory(struct restore *restore, struct acg_agent *agent, int dirfd,
+			   const char *prefix,
+			   void (*fn)(struct restore *, struct acg_agent *, int, const char *))
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -66,49 +222,117 @@ static void each_directory(int dirfd,
 
 	if (!dir)
 		return;
-	while ((entry = readdir(dir)))
-		if (entry->d_type == DT_DIR && g_str_has_prefix(entry->d_name, prefix) &&
-		    acg_name_check(entry->d_name + strlen(prefix), NULL) == 0)
-			fn(manager, agent, entry->d_name + strlen(prefix), now);
+	while ((entry = readdir(dir))) {
+		const char *name = entry->d_name + strlen(prefix);
+		int child;
+
+		if (entry->d_type != DT_DIR || !g_str_has_prefix(entry->d_name, prefix) ||
+		    acg_name_check(name, NULL) < 0)
+			continue;
+		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (child < 0)
+			continue;
+		fn(restore, agent, child, name);
+		close(child);
+	}
 	closedir(dir);
 }
 
-static void restore_agent(struct acg_manager *manager, struct acg_agent *parent, const char *name,
-			  struct acg_time now)
+static void read_agent(struct restore *restore, struct acg_agent *agent)
 {
-	g_autoptr(GArray) actions = acg_actions_new();
-	struct acg_agent *agent;
+	g_autofree char *text = attribute_of(restore, &agent->node);
+	g_autoptr(GError) error = NULL;
+	uint64_t events = 0;
 
-	if (acg_engine_agent_add(manager->engine, parent, name, NULL, NULL, 0, now, actions, &agent,
-				 NULL) < 0)
+	if (!text)
 		return;
-	if (attach(manager, &agent->node, agent->name, now) ||
-	    attach(manager, &agent->self, "self", now)) {
-		acg_engine_agent_failed(manager->engine, agent);
-		return;
-	}
-	g_array_remove_range(actions, 0, 2); /* the two that make what is there already */
-	acg_manager_apply_all(manager, actions, now);
-	each_directory(agent->node.group->dirfd, restore_call, manager, agent, "call-", now);
-	each_directory(agent->node.group->dirfd, restore_agent, manager, agent, "agent-", now);
+	if (acg_state_read_agent(text, agent, &events, &error) < 0)
+		state_is_unknown(restore, &agent->node, error);
+	acg_eventlog_start(acg_manager_eventlog(restore->manager, agent), events);
 }
 
-static void restore_top(struct acg_manager *manager, struct acg_agent *none, const char *name,
-			struct acg_time now)
+/* One without `self` that has our attribute: the daemon was killed while it made or removed it. */
+static bool is_whole_agent(int dirfd, const char *name)
 {
-	int root = acg_enforcer_cgroup_dirfd(manager->enforcers->pdata[0]);
-	g_autofree char *self = g_strconcat(name, "/self", NULL);
+	g_autofree char *text = NULL;
 
-	if (faccessat(root, self, F_OK, 0) == 0)
-		restore_agent(manager, none, name, now);
+	if (acg_cgroup_has(dirfd, "self"))
+		return true;
+	text = acg_state_get(dirfd, NULL);
+	if (text && !is_populated(dirfd)) {
+		int parent = openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		unlinkat(parent, name, AT_REMOVEDIR);
+		close(parent);
+	}
+	return false;
+}
+
+static void find_sub(struct restore *restore, struct acg_agent *parent, int dirfd, const char *name)
+{
+	g_autofree char *directory = g_strconcat("agent-", name, NULL);
+
+	if (is_whole_agent(dirfd, directory))
+		find_agent(restore, parent, dirfd, name);
+}
+
+static void find_top(struct restore *restore, struct acg_agent *none, int dirfd, const char *name)
+{
+	if (is_whole_agent(dirfd, name))
+		find_agent(restore, none, dirfd, name);
+}
+
+static void find_agent(struct restore *restore, struct acg_agent *parent, int dirfd,
+		       const char *name)
+{
+	struct acg_engine *engine = restore->manager->engine;
+	struct acg_agent *agent;
+
+	if (acg_engine_agent_found(engine, parent, name, restore->now, &agent) < 0)
+		return;
+	if (attach(restore, &agent->node, agent->name) || attach(restore, &agent->self, "self")) {
+		acg_manager_forget_log(restore->manager, agent);
+		acg_engine_agent_failed(engine, agent);
+		return;
+	}
+	read_agent(restore, agent);
+	g_ptr_array_add(restore->agents, agent);
+	find_ended(restore, agent);
+	each_directory(restore, agent, dirfd, "call-", find_call);
+	drop_forgotten(restore, agent);
+	each_directory(restore, agent, dirfd, "agent-", find_sub);
+}
+
+static void go_on_with_agent(struct restore *restore, struct acg_agent *agent)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	acg_engine_agent_restored(restore->manager->engine, agent, actions);
+	acg_manager_apply_all(restore->manager, actions, restore->now);
+}
+
+/* A call either lives or has ended: what was counted before is made to fit what was found. */
+static void count_ended(struct acg_agent *agent)
+{
+	agent->counters.begun = MAX(agent->counters.begun, agent->n_alive);
+	agent->counters.ended = agent->counters.begun - agent->n_alive;
 }
 
 void acg_manager_restore(struct acg_manager *manager, struct acg_time now)
 {
 	const struct acg_enforcer *first =
 		manager->enforcers->len ? manager->enforcers->pdata[0] : NULL;
+	g_autoptr(GPtrArray) agents = g_ptr_array_new();
+	g_autoptr(GArray) calls = g_array_new(FALSE, FALSE, sizeof(struct found));
+	struct restore restore = {manager, now, agents, calls};
 
-	if (!first || strcmp(first->ops->name, "cgroup") != 0)
-		return;
-	each_directory(acg_enforcer_cgroup_dirfd(first), restore_top, manager, NULL, "", now);
+	if (first && strcmp(first->ops->name, "cgroup") == 0)
+		each_directory(&restore, NULL, acg_enforcer_cgroup_dirfd(first), "", find_top);
+	acg_manager_restore_events(manager);
+	for (unsigned int i = 0; i < agents->len; i++)
+		go_on_with_agent(&restore, agents->pdata[i]);
+	for (unsigned int i = 0; i < calls->len; i++)
+		go_on_with_call(&restore, &g_array_index(calls, struct found, i));
+	for (unsigned int i = 0; i < agents->len; i++)
+		count_ended(agents->pdata[i]);
 }

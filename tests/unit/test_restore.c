@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * After a restart, on the machine's own cgroup2 hierarchy: a manager that finds agents, calls and sub-agents goes on with them, ends
- * what is empty, and leaves alone what is not ours.
+ * what is empty, finishes or undoes what was half done, and leaves alone what is not ours.
  */
 #include "tests/unit/cgroup_mount.h"
 #include "tests/unit/tmp_tree.h"
@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "policy/manager.h"
+#include "policy/state.h"
 
 static struct acg_manager *manager_on(const char *root, const char *run_dir)
 {
@@ -76,8 +77,10 @@ static void what_is_there_is_found(void **state)
 	waitpid(child, NULL, 0);
 	assert_int_equal(acg_manager_end(manager, call, 0, 0, NULL), 0);
 	assert_int_equal(call->state, ACG_CALL_ENDED);
+	assert_null(acg_agent_call(agent, "empty")); /* nobody was ever in it */
 	acg_manager_free(manager); /* with it all that its thread has to remove */
 	assert_int_not_equal(faccessat(mount.dirfd, "a/call-runs", F_OK, 0), 0);
+	assert_int_not_equal(faccessat(mount.dirfd, "a/call-empty", F_OK, 0), 0);
 	assert_int_equal(faccessat(mount.dirfd, "a/strange", F_OK, 0), 0);
 	assert_int_equal(faccessat(mount.dirfd, "stranger/child", F_OK, 0), 0);
 	assert_int_equal(acg_cgroup_remove(mount.dirfd, "a", NULL), 0);
@@ -86,26 +89,167 @@ static void what_is_there_is_found(void **state)
 	tmp_free(run_dir);
 }
 
-static void an_empty_call_ends_after_its_grace(void **state)
+static struct acg_call *begin(struct acg_manager *manager, struct acg_agent *agent, const char *id,
+			      pid_t pid)
 {
+	struct acg_begin begin = {
+		.id = id, .command = "make -j2", .pid = pid, .request = 42, .request_step = 3};
+	struct acg_call *call = NULL;
+
+	begin.hint.memory = ACG_MEMORY_HIGH;
+	begin.hint.timeout = 1000 * G_USEC_PER_SEC;
+	assert_int_equal(acg_manager_begin(manager, agent, &begin, &call, NULL), 0);
+	return call;
+}
+
+static struct acg_agent *agent_a(struct acg_manager *manager)
+{
+	return acg_registry_agent(acg_manager_registry(manager), NULL, "a");
+}
+
+/* The lines of the agent's history, or of its events. */
+static unsigned int lines_of(struct acg_manager *manager, bool history)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	unsigned int n = 0;
+
+	if (history)
+		acg_manager_history_text(manager, agent_a(manager), text, NULL);
+	else
+		acg_eventlog_dump(acg_manager_eventlog(manager, agent_a(manager)), text);
+	for (const char *at = text->str; (at = strchr(at, '\n')); at++)
+		n++;
+	return n;
+}
+
+/* As a daemon does it, and then it is gone without a word: its memory is not freed, as nothing would be. */
+static pid_t daemon_that_is_killed(const struct cgroup_mount *mount, const char *run_dir)
+{
+	pid_t runs = cgroup_mount_start(mount, ""), daemon = fork();
+	struct acg_manager *manager;
+	struct acg_agent *agent;
+
+	if (daemon == 0) {
+		manager = manager_on(mount->path, run_dir);
+		acg_manager_agent_add(manager, NULL, "a", NULL, NULL, 0, &agent, NULL);
+		acg_manager_agent_priority(manager, agent, ACG_PRIORITY_HIGH, NULL);
+		begin(manager, agent, "runs", runs);
+		acg_manager_end(manager, begin(manager, agent, "over", 0), 7, 0, NULL);
+		acg_manager_end(manager, begin(manager, agent, "removed", 0), 0, 0, NULL);
+		acg_manager_call_remove(manager, acg_agent_call(agent, "removed"), NULL);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(daemon, NULL, 0);
+	return runs;
+}
+
+static void a_killed_daemons_successor_goes_on(void **state)
+{
+	struct cgroup_mount mount = cgroup_mount_new();
+	char *run_dir = tmp_new();
+	pid_t runs = daemon_that_is_killed(&mount, run_dir);
+	struct acg_manager *manager = manager_on(mount.path, run_dir);
+	struct acg_agent *agent = agent_a(manager);
+	struct acg_call *call = acg_agent_call(agent, "runs"), *over = acg_agent_call(agent, "over");
+
+	(void)state;
+	assert_int_equal(agent->priority, ACG_PRIORITY_HIGH);
+	assert_int_equal(agent->counters.begun, 3);
+	assert_int_equal(agent->counters.ended, 2);
+	assert_string_equal(call->command, "make -j2");
+	assert_int_equal(call->hint.memory, ACG_MEMORY_HIGH);
+	assert_int_equal(call->pid, runs);
+	assert_int_equal(call->request, 42);
+	assert_int_equal(call->request_step, 3);
+	assert_true(call->start.real < agent->start.real + G_USEC_PER_SEC * 60);
+	assert_int_equal(call->deadline, call->start.mono + 1000 * G_USEC_PER_SEC);
+	assert_int_equal(over->state, ACG_CALL_ENDED);
+	assert_int_equal(over->exit, 7);
+	assert_null(acg_agent_call(agent, "removed"));
+	assert_int_equal(lines_of(manager, true), 2);
+
+	/* and its own successor, which finds that the process went while nobody looked */
+	acg_manager_free(manager);
+	kill(runs, SIGKILL);
+	waitpid(runs, NULL, 0);
+	manager = manager_on(mount.path, run_dir);
+	call = acg_agent_call(agent_a(manager), "runs");
+	while (call->state != ACG_CALL_ENDED)
+		g_main_context_iteration(NULL, TRUE); /* its timer */
+	assert_int_equal(lines_of(manager, true), 3);
+	assert_int_equal(acg_manager_agent_remove(manager, agent_a(manager), NULL), 0);
+	acg_manager_free(manager);
+	cgroup_mount_free(&mount);
+	tmp_free(run_dir);
+}
+
+/* A daemon that was killed within a begin, a mkdir and an end leaves what is neither there nor gone. */
+static void what_is_half_done_is_finished_or_undone(void **state)
+{
+	static const char not_committed[] = "{\"v\":1,\"committed\":0,\"ordinal\":5,\"command\":\"x\"}";
 	struct cgroup_mount mount = cgroup_mount_new();
 	char *run_dir = tmp_new();
 	struct acg_manager *manager;
 	struct acg_call *call;
+	pid_t child;
+	int fd;
 
 	(void)state;
 	tmp_mkdir(mount.path, "a");
 	tmp_mkdir(mount.path, "a/self");
 	tmp_mkdir(mount.path, "a/call-empty");
+	tmp_mkdir(mount.path, "a/call-moved");
+	tmp_mkdir(mount.path, "half");
+	for (unsigned int i = 0; i < 3; i++) {
+		static const char *const of[] = {"a/call-empty", "a/call-moved", "half"};
+
+		fd = openat(mount.dirfd, of[i], O_RDONLY | O_DIRECTORY);
+		assert_int_equal(acg_state_put(fd, not_committed, NULL), 0);
+		close(fd);
+	}
+	child = cgroup_mount_start(&mount, "a/call-moved");
 	manager = manager_on(mount.path, run_dir);
-	call = acg_agent_call(acg_registry_agent(acg_manager_registry(manager), NULL, "a"),
-			      "empty");
-	assert_non_null(call);
-	while (call->state != ACG_CALL_ENDED)
-		g_main_context_iteration(NULL, TRUE); /* its timer */
-	acg_manager_free(manager);
+	assert_int_not_equal(faccessat(mount.dirfd, "half", F_OK, 0), 0);
 	assert_int_not_equal(faccessat(mount.dirfd, "a/call-empty", F_OK, 0), 0);
-	assert_int_equal(acg_cgroup_remove(mount.dirfd, "a", NULL), 0);
+	assert_null(acg_agent_call(agent_a(manager), "empty"));
+	call = acg_agent_call(agent_a(manager), "moved");
+	assert_int_equal(call->state, ACG_CALL_RUNNING);
+	assert_string_equal(call->command, "x");
+	assert_int_equal(agent_a(manager)->counters.begun, 5);
+	assert_int_equal(lines_of(manager, false), 1); /* its begin */
+	assert_int_equal(lines_of(manager, true), 0);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	assert_int_equal(acg_manager_end(manager, call, 0, 0, NULL), 0);
+	assert_int_equal(acg_manager_agent_remove(manager, agent_a(manager), NULL), 0);
+	acg_manager_free(manager);
+	cgroup_mount_free(&mount);
+	tmp_free(run_dir);
+}
+
+/* Of a version that is not ours: served, never written over. */
+static void an_unknown_attribute_stays_as_it_is(void **state)
+{
+	static const char foreign[] = "{\"v\":99,\"command\":\"x\"}";
+	struct cgroup_mount mount = cgroup_mount_new();
+	char *run_dir = tmp_new(), *text;
+	struct acg_manager *manager;
+	int fd;
+
+	(void)state;
+	tmp_mkdir(mount.path, "a");
+	tmp_mkdir(mount.path, "a/self");
+	fd = openat(mount.dirfd, "a", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(acg_state_put(fd, foreign, NULL), 0);
+	manager = manager_on(mount.path, run_dir);
+	begin(manager, agent_a(manager), "x", 0);
+	acg_manager_end(manager, acg_agent_call(agent_a(manager), "x"), 0, 0, NULL);
+	text = acg_state_get(fd, NULL);
+	assert_string_equal(text, foreign);
+	g_free(text);
+	close(fd);
+	assert_int_equal(acg_manager_agent_remove(manager, agent_a(manager), NULL), 0);
+	acg_manager_free(manager);
 	cgroup_mount_free(&mount);
 	tmp_free(run_dir);
 }
@@ -127,7 +271,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_there_is_found),
-		cmocka_unit_test(an_empty_call_ends_after_its_grace),
+		cmocka_unit_test(a_killed_daemons_successor_goes_on),
+		cmocka_unit_test(what_is_half_done_is_finished_or_undone),
+		cmocka_unit_test(an_unknown_attribute_stays_as_it_is),
 		cmocka_unit_test(nothing_there_is_nothing_found),
 	};
 

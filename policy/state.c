@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The attribute `trusted.agentcg`: one table for each object, for both ways; see the header. */
+#include "policy/state.h"
+
+#include <json-glib/json-glib.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "policy/json.h"
+
+#define TEXT_MAX   (64 * 1024) /* the kernel's bound for an attribute */
+#define MOVED_KEPT 256
+
+enum type { TYPE_U64, TYPE_U32, TYPE_I64, TYPE_INT, TYPE_BOOL, TYPE_STRING };
+
+struct field {
+	const char *name;
+	enum type type;
+	size_t offset;
+};
+
+#define CALL(type, field)     {#field, type, offsetof(struct acg_call, field)}
+#define AGENT(type, field)    {#field, type, offsetof(struct acg_agent, field)}
+#define COUNTER(field)        {#field, TYPE_U64, offsetof(struct acg_agent, counters.field)}
+#define TIME(struct_, name)                                                                        \
+	{#name "_mono", TYPE_I64, offsetof(struct struct_, name.mono)},                            \
+		{#name "_real", TYPE_I64, offsetof(struct struct_, name.real)}
+
+static const struct field call_fields[] = {
+	CALL(TYPE_U64, request),
+	CALL(TYPE_U32, request_step),
+	CALL(TYPE_U64, ordinal),
+	CALL(TYPE_STRING, command),
+	TIME(acg_call, start),
+	CALL(TYPE_INT, pid),
+	CALL(TYPE_INT, exit),
+	CALL(TYPE_INT, signal),
+	CALL(TYPE_BOOL, by_mkdir),
+	CALL(TYPE_BOOL, keep),
+	CALL(TYPE_BOOL, inhabited),
+	CALL(TYPE_BOOL, recorded),
+	CALL(TYPE_BOOL, operator_frozen),
+	CALL(TYPE_U64, delays),
+	CALL(TYPE_I64, delayed),
+	CALL(TYPE_I64, frozen),
+	CALL(TYPE_STRING, victim),
+	CALL(TYPE_STRING, reason),
+	CALL(TYPE_STRING, feedback),
+	CALL(TYPE_I64, frozen_since),
+	CALL(TYPE_I64, thawed),
+	CALL(TYPE_I64, minute_start),
+	CALL(TYPE_I64, minute_frozen),
+	CALL(TYPE_I64, deadline),
+	CALL(TYPE_I64, term_sent),
+	CALL(TYPE_U64, oom_told),
+	CALL(TYPE_U32, causes_told),
+};
+
+static const struct field agent_fields[] = {
+	AGENT(TYPE_U64, request),
+	AGENT(TYPE_BOOL, made),
+	TIME(acg_agent, start),
+	AGENT(TYPE_STRING, namespace),
+	AGENT(TYPE_STRING, user),
+	AGENT(TYPE_U32, uid),
+	AGENT(TYPE_BOOL, adopted),
+	AGENT(TYPE_BOOL, priority_set),
+	AGENT(TYPE_U32, priority),
+	AGENT(TYPE_U32, limits_set),
+	AGENT(TYPE_U64, next_id),
+	AGENT(TYPE_STRING, feedback),
+	AGENT(TYPE_STRING, call_error),
+	COUNTER(begun),
+	COUNTER(ended),
+	COUNTER(refused),
+	COUNTER(denied),
+	COUNTER(throttled),
+	COUNTER(frozen),
+	COUNTER(killed),
+	COUNTER(oom_kills),
+};
+
+/* Of an ended call, as record.c writes it; times and limits are read apart. */
+static const struct field past_fields[] = {
+	{"cgroup", TYPE_U64, offsetof(struct acg_call, node.id)},
+	CALL(TYPE_STRING, command),
+	CALL(TYPE_INT, pid),
+	CALL(TYPE_INT, exit),
+	CALL(TYPE_INT, signal),
+	{"memory_peak", TYPE_U64, offsetof(struct acg_call, usage.memory_peak)},
+	{"cpu_usec", TYPE_U64, offsetof(struct acg_call, usage.cpu_usec)},
+	{"wait_usec", TYPE_U64, offsetof(struct acg_call, usage.wait_usec)},
+	{"oom_kills", TYPE_U64, offsetof(struct acg_call, usage.oom_kills)},
+	CALL(TYPE_U64, delays),
+	CALL(TYPE_STRING, victim),
+	CALL(TYPE_STRING, reason),
+	CALL(TYPE_STRING, feedback),
+};
+
+/* --- writing ------------------------------------------------------------------------------------------------ */
+
+static void write_field(GString *out, const struct field *field, const void *value)
+{
+	switch (field->type) {
+	case TYPE_U64:
+		acg_json_unsigned(out, field->name, *(const uint64_t *)value);
+		break;
+	case TYPE_U32:
+		acg_json_unsigned(out, field->name, *(const uint32_t *)value);
+		break;
+	case TYPE_I64:
+		acg_json_signed(out, field->name, *(const int64_t *)value);
+		break;
+	case TYPE_INT:
+		acg_json_signed(out, field->name, *(const int *)value);
+		break;
+	case TYPE_BOOL:
+		acg_json_unsigned(out, field->name, *(const bool *)value);
+		break;
+	case TYPE_STRING:
+		acg_json_string(out, field->name, *(char *const *)value);
+		break;
+	}
+}
+
+static void write_fields(GString *out, const struct field *fields, unsigned int n, const void *of)
+{
+	for (unsigned int i = 0; i < n; i++)
+		write_field(out, &fields[i], (const char *)of + fields[i].offset);
+}
+
+static GString *begin_text(void)
+{
+	GString *out = g_string_sized_new(1024);
+
+	acg_json_open(out, NULL, '{');
+	acg_json_unsigned(out, "v", ACG_STATE_VERSION);
+	return out;
+}
+
+static char *end_text(GString *out)
+{
+	acg_json_close(out, '}');
+	return g_string_free(out, FALSE);
+}
+
+static void write_limits(GString *out, const char *key, const uint64_t *limits, unsigned int n)
+{
+	acg_json_open(out, key, '[');
+	for (unsigned int i = 0; i < n; i++)
+		acg_json_limit(out, NULL, limits[i]);
+	acg_json_close(out, ']');
+}
+
+/* Pairs of pid and oom_score_adj; of very many the first and the last: the one that began it, and those that may go back. */
+static void write_moved(GString *out, const GArray *moved)
+{
+	acg_json_open(out, "moved", '[');
+	for (unsigned int i = 0; i < moved->len; i++) {
+		const struct acg_moved *one = &g_array_index(moved, struct acg_moved, i);
+
+		if (i && i + MOVED_KEPT < moved->len)
+			continue;
+		acg_json_signed(out, NULL, one->pid);
+		acg_json_signed(out, NULL, one->oom_score_adj);
+	}
+	acg_json_close(out, ']');
+}
+
+char *acg_state_call(const struct acg_call *call)
+{
+	g_autofree char *hint = acg_hint_format(&call->hint);
+	GString *out = begin_text();
+
+	acg_json_unsigned(out, "committed", call->state != ACG_CALL_STARTING);
+	acg_json_unsigned(out, "detached", call->state == ACG_CALL_DETACHED);
+	acg_json_string(out, "hint", hint);
+	write_fields(out, call_fields, G_N_ELEMENTS(call_fields), call);
+	write_limits(out, "lowered", call->lowered, ACG_N_LOWERABLE);
+	write_moved(out, call->moved);
+	return end_text(out);
+}
+
+char *acg_state_agent(const struct acg_agent *agent, uint64_t events)
+{
+	const uint64_t limits[] = {agent->budget.memory, agent->budget.swap, agent->budget.pids,
+				   agent->budget.cpu_max};
+	GString *out = begin_text();
+
+	write_fields(out, agent_fields, G_N_ELEMENTS(agent_fields), agent);
+	write_limits(out, "limits", limits, G_N_ELEMENTS(limits));
+	write_limits(out, "forgotten", (const uint64_t *)(void *)agent->forgotten->data,
+		     agent->forgotten->len);
+	acg_json_unsigned(out, "events", events);
+	return end_text(out);
+}
+
+char *acg_state_root(uint64_t events)
+{
+	GString *out = begin_text();
+
+	acg_json_unsigned(out, "events", events);
+	return end_text(out);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------ */
+
+static JsonNode *value_of(JsonObject *object, const char *name)
+{
+	JsonNode *node = json_object_get_member(object, name);
+
+	return node && JSON_NODE_HOLDS_VALUE(node) ? node : NULL;
+}
+
+static int64_t int_of(JsonObject *object, const char *name)
+{
+	JsonNode *node = value_of(object, name);
+
+	return node && json_node_get_value_type(node) != G_TYPE_STRING ? json_node_get_int(node)
+								       : 0;
+}
+
+static double double_of(JsonObject *object, const char *name)
+{
+	JsonNode *node = value_of(object, name);
+
+	return node && json_node_get_value_type(node) != G_TYPE_STRING ? json_node_get_double(node)
+								       : 0;
+}
+
+static const char *string_of(JsonObject *object, const char *name)
+{
+	JsonNode *node = value_of(object, name);
+
+	return node ? json_node_get_string(node) : NULL;
+}
+
+/* null, as acg_json_limit() writes what is not limited, and what is not there. */
+static uint64_t limit_of(JsonNode *node)
+{
+	return node && JSON_NODE_HOLDS_VALUE(node) ? (uint64_t)json_node_get_int(node) : ACG_MAX;
+}
+
+static void read_field(JsonObject *object, const struct field *field, void *value)
+{
+	if (field->type == TYPE_STRING) {
+		g_free(*(char **)value);
+		*(char **)value = g_strdup(string_of(object, field->name));
+		return;
+	}
+	if (!value_of(object, field->name))
+		return; /* null or missing: what it is without us */
+	switch (field->type) {
+	case TYPE_U64:
+	case TYPE_I64:
+		*(int64_t *)value = int_of(object, field->name);
+		break;
+	case TYPE_U32:
+	case TYPE_INT:
+		*(int *)value = int_of(object, field->name);
+		break;
+	default:
+		*(bool *)value = int_of(object, field->name);
+	}
+}
+
+static void read_fields(JsonObject *object, const struct field *fields, unsigned int n, void *of)
+{
+	for (unsigned int i = 0; i < n; i++)
+		read_field(object, &fields[i], (char *)of + fields[i].offset);
+}
+
+/* NULL: no JSON object. */
+static JsonNode *parse(const char *text)
+{
+	JsonNode *node = json_from_string(text, NULL);
+
+	if (node && JSON_NODE_HOLDS_OBJECT(node))
+		return node;
+	if (node)
+		json_node_unref(node);
+	return NULL;
+}
+
+static int open_text(const char *text, JsonNode **ret_node, GError **error)
+{
+	JsonNode *node = parse(text);
+	int64_t version = node ? int_of(json_node_get_object(node), "v") : 0;
+
+	if (version == ACG_STATE_VERSION) {
+		*ret_node = node;
+		return 0;
+	}
+	if (node)
+		json_node_unref(node);
+	return acg_fail(error, EPROTO,
+			"its attribute " ACG_STATE_ATTRIBUTE " is of version %" G_GINT64_FORMAT
+			", not %d: it is left as it is",
+			version, ACG_STATE_VERSION);
+}
+
+static JsonArray *array_of(JsonObject *object, const char *name)
+{
+	JsonNode *node = json_object_get_member(object, name);
+
+	return node && JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+}
+
+static void read_limits(JsonObject *object, const char *name, uint64_t *limits, unsigned int n)
+{
+	JsonArray *array = array_of(object, name);
+
+	for (unsigned int i = 0; array && i < n && i < json_array_get_length(array); i++)
+		limits[i] = limit_of(json_array_get_element(array, i));
+}
+
+static void read_moved(JsonObject *object, GArray *moved)
+{
+	JsonArray *array = array_of(object, "moved");
+
+	for (unsigned int i = 0; array && i + 1 < json_array_get_length(array); i += 2) {
+		struct acg_moved one = {limit_of(json_array_get_element(array, i)),
+					limit_of(json_array_get_element(array, i + 1))};
+
+		g_array_append_val(moved, one);
+	}
+}
+
+static void read_hint(JsonObject *object, struct acg_hint *hint)
+{
+	const char *text = string_of(object, "hint");
+
+	if (text && *text)
+		acg_hint_parse(text, hint, NULL);
+}
+
+int acg_state_read_call(const char *text, struct acg_call *call, bool *ret_committed,
+			GError **error)
+{
+	g_autoptr(JsonNode) node = NULL;
+	JsonObject *object;
+	int ret = open_text(text, &node, error);
+
+	if (ret)
+		return ret;
+	object = json_node_get_object(node);
+	read_fields(object, call_fields, G_N_ELEMENTS(call_fields), call);
+	read_hint(object, &call->hint);
+	read_limits(object, "lowered", call->lowered, ACG_N_LOWERABLE);
+	read_moved(object, call->moved);
+	call->state = int_of(object, "detached") ? ACG_CALL_DETACHED : ACG_CALL_RUNNING;
+	*ret_committed = int_of(object, "committed");
+	return 0;
+}
+
+int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *ret_events,
+			 GError **error)
+{
+	uint64_t limits[] = {agent->budget.memory, agent->budget.swap, agent->budget.pids,
+			     agent->budget.cpu_max};
+	uint64_t *const budget[] = {&agent->budget.memory, &agent->budget.swap, &agent->budget.pids,
+				    &agent->budget.cpu_max};
+	const enum acg_control controls[] = {ACG_CONTROL_MEMORY_MAX, ACG_CONTROL_SWAP_MAX,
+					     ACG_CONTROL_PIDS_MAX, ACG_CONTROL_CPU_MAX};
+	enum acg_priority from_policy = agent->priority;
+	g_autoptr(JsonNode) node = NULL;
+	JsonObject *object;
+	JsonArray *forgotten;
+	int ret = open_text(text, &node, error);
+
+	if (ret)
+		return ret;
+	object = json_node_get_object(node);
+	read_fields(object, agent_fields, G_N_ELEMENTS(agent_fields), agent);
+	if (!agent->priority_set || agent->priority > ACG_PRIORITY_HIGH)
+		agent->priority = from_policy;
+	read_limits(object, "limits", limits, G_N_ELEMENTS(limits));
+	for (unsigned int i = 0; i < G_N_ELEMENTS(limits); i++)
+		if (agent->limits_set & (1u << controls[i]))
+			*budget[i] = limits[i];
+	forgotten = array_of(object, "forgotten");
+	for (unsigned int i = 0; forgotten && i < json_array_get_length(forgotten); i++) {
+		uint64_t id = limit_of(json_array_get_element(forgotten, i));
+
+		g_array_append_val(agent->forgotten, id);
+	}
+	*ret_events = int_of(object, "events");
+	return 0;
+}
+
+int acg_state_read_root(const char *text, uint64_t *ret_events, GError **error)
+{
+	g_autoptr(JsonNode) node = NULL;
+	int ret = open_text(text, &node, error);
+
+	if (!ret)
+		*ret_events = int_of(json_node_get_object(node), "events");
+	return ret;
+}
+
+/* --- lines of history and events ----------------------------------------------------------------------------- */
+
+static struct acg_time past_time(JsonObject *object, const char *name, struct acg_time now)
+{
+	int64_t real = double_of(object, name) * G_USEC_PER_SEC + 0.5;
+
+	return (struct acg_time){now.mono - (now.real - real), real};
+}
+
+int acg_state_read_past(const char *line, struct acg_time now, struct acg_call *call,
+			GError **error)
+{
+	g_autoptr(JsonNode) node = parse(line);
+	JsonObject *object = node ? json_node_get_object(node) : NULL;
+
+	if (!object || !int_of(object, "cgroup"))
+		return acg_fail(error, EPROTO, "this is no line of history");
+	read_fields(object, past_fields, G_N_ELEMENTS(past_fields), call);
+	read_hint(object, &call->hint);
+	if (string_of(object, "cpu"))
+		acg_cpu_class_parse(string_of(object, "cpu"), &call->cpu, NULL);
+	call->grant = limit_of(json_object_get_member(object, "grant"));
+	call->memory_max = limit_of(json_object_get_member(object, "memory_max"));
+	call->delayed = int_of(object, "delayed_ms") * 1000;
+	call->frozen = int_of(object, "frozen_ms") * 1000;
+	call->start = past_time(object, "start", now);
+	call->end = past_time(object, "end", now);
+	return 0;
+}
+
+char *acg_state_past_id(const char *line)
+{
+	g_autoptr(JsonNode) node = parse(line);
+
+	return node ? g_strdup(string_of(json_node_get_object(node), "id")) : NULL;
+}
+
+bool acg_state_is_event(const char *line, const char *event, const char *agent, const char *call)
+{
+	g_autoptr(JsonNode) node = parse(line);
+	JsonObject *object = node ? json_node_get_object(node) : NULL;
+
+	return object && g_strcmp0(string_of(object, "event"), event) == 0 &&
+	       g_strcmp0(string_of(object, "agent"), agent) == 0 &&
+	       g_strcmp0(string_of(object, "call"), call) == 0;
+}
+
+/* --- the attribute ------------------------------------------------------------------------------------------ */
+
+char *acg_state_get(int dirfd, GError **error)
+{
+	g_autofree char *text = g_malloc(TEXT_MAX + 1);
+	ssize_t n = fgetxattr(dirfd, ACG_STATE_ATTRIBUTE, text, TEXT_MAX);
+
+	if (n < 0) {
+		if (errno != ENODATA)
+			acg_fail_errno(error, errno, "cannot read " ACG_STATE_ATTRIBUTE);
+		return NULL;
+	}
+	text[n] = '\0';
+	return g_strdup(text);
+}
+
+int acg_state_put(int dirfd, const char *text, GError **error)
+{
+	if (fsetxattr(dirfd, ACG_STATE_ATTRIBUTE, text, strlen(text), 0) < 0)
+		return acg_fail_errno(error, errno, "cannot write " ACG_STATE_ATTRIBUTE);
+	return 0;
+}
