@@ -305,6 +305,25 @@ int acg_engine_marker(struct acg_agent *agent, struct acg_time now, GError **err
 			ACG_MARKERS_PER_SECOND);
 }
 
+/* What a process had when it first came counts; that of one that is moved within the call is ours already. */
+static void remember_moved(GArray *moved, pid_t pid, int oom_score_adj)
+{
+	struct acg_moved entry = {pid, oom_score_adj};
+
+	for (unsigned int i = 0; i < moved->len; i++) {
+		struct acg_moved *known = &g_array_index(moved, struct acg_moved, i);
+
+		if (known->pid != pid)
+			continue;
+		if (oom_score_adj != ACG_OOM_CALL)
+			known->oom_score_adj = oom_score_adj;
+		return;
+	}
+	if (moved->len == ACG_MOVED_KEPT)
+		g_array_remove_index(moved, 0);
+	g_array_append_val(moved, entry);
+}
+
 int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 		     const struct acg_begin *begin, struct acg_time now, GArray *actions,
 		     struct acg_call **ret_call, GError **error)
@@ -365,25 +384,6 @@ void acg_engine_begun(struct acg_engine *engine, struct acg_call *call, GArray *
 void acg_engine_begin_failed(struct acg_engine *engine, struct acg_call *call)
 {
 	acg_registry_remove_call(engine->registry, call);
-}
-
-/* What a process had when it first came counts; that of one that is moved within the call is ours already. */
-static void remember_moved(GArray *moved, pid_t pid, int oom_score_adj)
-{
-	struct acg_moved entry = {pid, oom_score_adj};
-
-	for (unsigned int i = 0; i < moved->len; i++) {
-		struct acg_moved *known = &g_array_index(moved, struct acg_moved, i);
-
-		if (known->pid != pid)
-			continue;
-		if (oom_score_adj != ACG_OOM_CALL)
-			known->oom_score_adj = oom_score_adj;
-		return;
-	}
-	if (moved->len == ACG_MOVED_KEPT)
-		g_array_remove_index(moved, 0);
-	g_array_append_val(moved, entry);
 }
 
 void acg_engine_moved(struct acg_engine *engine, struct acg_node *to, pid_t pid, int oom_score_adj)

@@ -8,8 +8,7 @@
 
 #include "policy/json.h"
 
-#define TEXT_MAX   (64 * 1024) /* the kernel's bound for an attribute */
-#define MOVED_KEPT 256
+#define TEXT_MAX (64 * 1024) /* the kernel's bound for an attribute */
 
 enum type { TYPE_U64, TYPE_U32, TYPE_I64, TYPE_INT, TYPE_BOOL, TYPE_STRING };
 
@@ -152,15 +151,13 @@ static void write_limits(GString *out, const char *key, const uint64_t *limits, 
 	acg_json_close(out, ']');
 }
 
-/* Pairs of pid and oom_score_adj; of very many the first and the last: the one that began it, and those that may go back. */
+/* Pairs of pid and oom_score_adj. */
 static void write_moved(GString *out, const GArray *moved)
 {
 	acg_json_open(out, "moved", '[');
 	for (unsigned int i = 0; i < moved->len; i++) {
 		const struct acg_moved *one = &g_array_index(moved, struct acg_moved, i);
 
-		if (i && i + MOVED_KEPT < moved->len)
-			continue;
 		acg_json_signed(out, NULL, one->pid);
 		acg_json_signed(out, NULL, one->oom_score_adj);
 	}

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * takeover MOUNT SUPERVISOR TIMES CLIENTS SIGNAL
+ *
+ * Sends SIGNAL to the worker of the daemon whose supervisor has that pid (USR2: to the supervisor itself) TIMES times at random
+ * moments, while CLIENTS processes, each in an agent of its own, begin, end, read and list, and as many follow their
+ * events. Fails, with a line for each reason, if a client sees an error or an answer that is not right, if a marker was
+ * lost or done twice, or if history or events have gaps. Prints how long the tree did not answer, by takeover.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CLIENTS_MAX 64
+#define TEXT_MAX    (1024 * 1024)
+
+/* Shared between the processes. */
+struct shared {
+	bool stop;
+	unsigned int calls[CLIENTS_MAX]; /* begun and ended by each client */
+	unsigned int failures;
+};
+
+struct test {
+	const char *mount;
+	pid_t supervisor;
+	unsigned int times, clients;
+	int signal;
+	struct shared *shared;
+	pid_t workers[CLIENTS_MAX * 2]; /* clients, then followers */
+};
+
+static void failed(const struct test *test, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("takeover: ", stdout);
+	vprintf(format, args);
+	putchar('\n');
+	va_end(args);
+	fflush(stdout);
+	__atomic_fetch_add(&test->shared->failures, 1, __ATOMIC_RELAXED);
+}
+
+static int64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ll + now.tv_nsec / 1000;
+}
+
+static void path_of(const struct test *test, unsigned int client, const char *file,
+		    char path[static 512])
+{
+	snprintf(path, 512, "%s/agents/t%u%s%s", test->mount, client, file[0] ? "/" : "", file);
+}
+
+/* The whole file, NUL-ended; -errno. */
+static ssize_t read_file(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (len < size - 1 && (n = read(fd, text + len, size - 1 - len)) > 0)
+		len += n;
+	n = n < 0 ? -errno : 0;
+	close(fd);
+	text[len] = '\0';
+	return n < 0 ? n : (ssize_t)len;
+}
+
+/* --- a client ------------------------------------------------------------------------------------------------ */
+
+struct client {
+	const struct test *test;
+	unsigned int number;
+	int call; /* open `call` */
+};
+
+/* Writes a marker and reads its answer back on the same open file. */
+static bool mark(struct client *client, const char *marker, char answer[static 256])
+{
+	ssize_t len = strlen(marker), n = write(client->call, marker, len);
+
+	if (n != len) {
+		failed(client->test, "client %u: \"%s\": %s", client->number, marker,
+		       n < 0 ? strerror(errno) : "short");
+		return false;
+	}
+	n = read(client->call, answer, 255);
+	if (n <= 0 || answer[n - 1] != '\n') {
+		failed(client->test, "client %u: \"%s\": no answer: %s", client->number, marker,
+		       n < 0 ? strerror(errno) : "empty");
+		return false;
+	}
+	answer[n - 1] = '\0';
+	return true;
+}
+
+/* True if this process is in the cgroup whose path ends like this. */
+static bool am_in(const char *ending)
+{
+	char text[4096], *line;
+	size_t len = strlen(ending);
+
+	if (read_file("/proc/self/cgroup", text, sizeof(text)) < 0)
+		return false;
+	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	if (!line)
+		return false;
+	line += *line == '\n';
+	line[strcspn(line, "\n")] = '\0';
+	return strlen(line) >= len && strcmp(line + strlen(line) - len, ending) == 0;
+}
+
+static void look_at_call(struct client *client, const char *id)
+{
+	char path[512], file[128], text[256];
+	ssize_t n;
+
+	snprintf(file, sizeof(file), "calls/%s/state", id);
+	path_of(client->test, client->number, file, path);
+	n = read_file(path, text, sizeof(text));
+	if (n < 0 || strcmp(text, "running\n") != 0)
+		failed(client->test, "client %u: state of %s: %s", client->number, id,
+		       n < 0 ? strerror(-n) : text);
+	snprintf(file, sizeof(file), "/call-%s", id);
+	if (!am_in(file))
+		failed(client->test, "client %u: not in its call %s", client->number, id);
+}
+
+/* The call is listed, once. */
+static void look_at_list(struct client *client, const char *id)
+{
+	char path[512];
+	struct dirent *entry;
+	unsigned int n = 0;
+	DIR *dir;
+
+	path_of(client->test, client->number, "calls", path);
+	dir = opendir(path);
+	while (dir && (errno = 0, entry = readdir(dir)))
+		n += strcmp(entry->d_name, id) == 0;
+	if (!dir || errno || n != 1)
+		failed(client->test, "client %u: call %s is listed %u times: %s", client->number,
+		       id, n, strerror(errno));
+	if (dir)
+		closedir(dir);
+}
+
+static bool one_call(struct client *client, const char *id, unsigned int number)
+{
+	char marker[128], begun[256], ended[256];
+
+	snprintf(marker, sizeof(marker), "begin %s -- number %u\n", id, number);
+	if (!mark(client, marker, begun))
+		return false;
+	look_at_call(client, begun);
+	if (number % 4 == 0)
+		look_at_list(client, begun);
+	snprintf(marker, sizeof(marker), "end - exit=%u\n", number % 100);
+	if (!mark(client, marker, ended))
+		return false;
+	if (strcmp(begun, ended) != 0)
+		failed(client->test, "client %u: began %s and ended %s", client->number, begun,
+		       ended);
+	if (!am_in("/self"))
+		failed(client->test, "client %u: not back in self after %s", client->number, begun);
+	return true;
+}
+
+/* A call made and removed by directory: no errors, and it does not come back. */
+static void by_directory(struct client *client)
+{
+	char path[512];
+
+	path_of(client->test, client->number, "calls/dir", path);
+	if (mkdir(path, 0755) < 0)
+		failed(client->test, "client %u: mkdir: %s", client->number, strerror(errno));
+	if (rmdir(path) < 0)
+		failed(client->test, "client %u: rmdir: %s", client->number, strerror(errno));
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		failed(client->test, "client %u: calls/dir after rmdir: %s", client->number,
+		       strerror(errno));
+}
+
+static int enter_agent(struct client *client)
+{
+	char path[512];
+	int fd;
+
+	path_of(client->test, client->number, "cgroup.procs", path);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0\n", 2) != 2)
+		return -1;
+	close(fd);
+	path_of(client->test, client->number, "call", path);
+	client->call = open(path, O_RDWR | O_CLOEXEC);
+	return client->call;
+}
+
+static int run_client(const struct test *test, unsigned int number)
+{
+	struct client client = {.test = test, .number = number};
+	unsigned int *calls = &test->shared->calls[number], i;
+
+	if (enter_agent(&client) < 0) {
+		failed(test, "client %u: cannot enter its agent: %s", number, strerror(errno));
+		return 1;
+	}
+	for (i = 1; !__atomic_load_n(&test->shared->stop, __ATOMIC_RELAXED); i++) {
+		if (!one_call(&client, "-", i))
+			return 1;
+		if (i % 8 == 0)
+			by_directory(&client);
+	}
+	*calls = i;
+	return one_call(&client, "last", i) ? 0 : 1;
+}
+
+/* --- a follower: the events of one agent ---------------------------------------------------------------------- */
+
+struct follower {
+	const struct test *test;
+	unsigned int number;
+	unsigned int begun, ended;
+	uint64_t seq;
+	bool over;
+};
+
+static void follow_line(struct follower *follower, const char *line)
+{
+	uint64_t seq = 0;
+
+	if (sscanf(line, "{\"seq\":%" SCNu64, &seq) != 1 || seq <= follower->seq)
+		failed(follower->test, "follower %u: after seq %" PRIu64 ": %s", follower->number,
+		       follower->seq, line);
+	follower->seq = seq;
+	if (strstr(line, "\"call\":\"dir\""))
+		return;
+	if (strstr(line, "\"event\":\"begin\""))
+		follower->begun++;
+	if (strstr(line, "\"event\":\"end\""))
+		follower->ended++;
+	if (follower->begun - follower->ended > 1)
+		failed(follower->test, "follower %u: a begin without the end before: %s",
+		       follower->number, line);
+	follower->over = strstr(line, "\"event\":\"end\"") && strstr(line, "\"call\":\"last\"");
+}
+
+static int run_follower(const struct test *test, unsigned int number, int fd)
+{
+	struct follower follower = {.test = test, .number = number};
+	static char text[TEXT_MAX];
+	size_t len = 0;
+
+	while (!follower.over) {
+		ssize_t n = read(fd, text + len, sizeof(text) - 1 - len);
+		char *line = text, *end;
+
+		if (n <= 0) {
+			failed(test, "follower %u: %s", number, n ? strerror(errno) : "end of file");
+			return 1;
+		}
+		len += n;
+		text[len] = '\0';
+		for (; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			follow_line(&follower, line);
+		}
+		len -= line - text;
+		memmove(text, line, len);
+	}
+	if (follower.begun != test->shared->calls[number] || follower.ended != follower.begun)
+		failed(test, "follower %u: %u begins and %u ends of %u calls", number,
+		       follower.begun, follower.ended, test->shared->calls[number]);
+	return 0;
+}
+
+/* --- takeovers ------------------------------------------------------------------------------------------------ */
+
+static pid_t worker_of(pid_t supervisor)
+{
+	char path[64], text[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", supervisor, supervisor);
+	return read_file(path, text, sizeof(text)) > 0 ? atoi(text) : 0;
+}
+
+static void sleep_msec(unsigned int msec)
+{
+	usleep(msec * 1000);
+}
+
+/* An upgrade: until another process serves. */
+static void await_other(const struct test *test, pid_t old)
+{
+	for (unsigned int i = 0; i < 6000; i++) {
+		pid_t worker = worker_of(test->supervisor);
+
+		if (worker && worker != old && kill(old, 0) < 0)
+			return;
+		sleep_msec(10);
+	}
+	failed(test, "no other worker came");
+}
+
+/* Returns for how long the tree did not answer, usec. */
+static int64_t take_over_once(const struct test *test, const char *probe)
+{
+	pid_t worker = worker_of(test->supervisor);
+	int64_t start = now_usec();
+	char text[64];
+	ssize_t n;
+
+	if (!worker) { /* the next one is being started */
+		sleep_msec(20);
+		return take_over_once(test, probe);
+	}
+	kill(test->signal == SIGUSR2 ? test->supervisor : worker, test->signal);
+	if (test->signal == SIGUSR2)
+		await_other(test, worker);
+	start = test->signal == SIGUSR2 ? now_usec() : start;
+	n = read_file(probe, text, sizeof(text));
+	if (n <= 0)
+		failed(test, "%s: %s", probe, n < 0 ? strerror(-n) : "empty");
+	return now_usec() - start;
+}
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void take_over(const struct test *test)
+{
+	int64_t *gaps = calloc(test->times, sizeof(*gaps));
+	char probe[512];
+
+	snprintf(probe, sizeof(probe), "%s/version", test->mount);
+	for (unsigned int i = 0; i < test->times; i++) {
+		sleep_msec(20 + random() % 200);
+		gaps[i] = take_over_once(test, probe);
+	}
+	qsort(gaps, test->times, sizeof(*gaps), compare);
+	printf("%u takeovers: without an answer for p50 %.1f ms, p99 %.1f ms, at most %.1f ms\n",
+	       test->times, gaps[test->times / 2] / 1e3, gaps[(test->times - 1) * 99 / 100] / 1e3,
+	       gaps[test->times - 1] / 1e3);
+	free(gaps);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------------ */
+
+static void start_workers(struct test *test)
+{
+	for (unsigned int i = 0; i < test->clients; i++) {
+		char path[512];
+		int fd;
+
+		path_of(test, i, "", path);
+		if (mkdir(path, 0755) < 0)
+			failed(test, "%s: %s", path, strerror(errno));
+		path_of(test, i, "events_pipe", path);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			failed(test, "%s: %s", path, strerror(errno));
+		fflush(stdout);
+		test->workers[i] = fork();
+		if (test->workers[i] == 0)
+			_exit(run_client(test, i));
+		test->workers[test->clients + i] = fork();
+		if (test->workers[test->clients + i] == 0)
+			_exit(run_follower(test, i, fd));
+		close(fd);
+	}
+}
+
+static void await_workers(struct test *test)
+{
+	test->shared->stop = true;
+	for (unsigned int i = 0; i < test->clients * 2; i++)
+		waitpid(test->workers[i], NULL, 0);
+}
+
+/* Every call once, in order, with the exit status that its end said. */
+static void check_history(const struct test *test, unsigned int client)
+{
+	static char text[16 * TEXT_MAX];
+	unsigned int n = 0, number, status;
+	char path[512];
+
+	path_of(test, client, "history", path);
+	if (read_file(path, text, sizeof(text)) < 0)
+		failed(test, "%s: %s", path, strerror(errno));
+	for (char *save, *line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		const char *command = strstr(line, "\"command\":\"number ");
+		const char *exit = strstr(line, "\"exit\":");
+
+		if (strstr(line, "\"id\":\"dir\""))
+			continue;
+		n++;
+		if (!command || sscanf(command, "\"command\":\"number %u\"", &number) != 1 ||
+		    !exit || sscanf(exit, "\"exit\":%u", &status) != 1 || number != n ||
+		    status != n % 100)
+			failed(test, "history of client %u, call %u: %s", client, n, line);
+	}
+	if (n != test->shared->calls[client])
+		failed(test, "history of client %u has %u calls of %u", client, n,
+		       test->shared->calls[client]);
+}
+
+static void check_counters(const struct test *test, unsigned int client)
+{
+	char path[512], text[4096], want[64];
+
+	path_of(test, client, "info", path);
+	if (read_file(path, text, sizeof(text)) < 0 || !strstr(text, "\"calls\":0,"))
+		failed(test, "%s: %s", path, text);
+	snprintf(want, sizeof(want), "\"refused\":0,\"denied\":0");
+	if (!strstr(text, want))
+		failed(test, "%s: not %s: %s", path, want, text);
+}
+
+static unsigned int finish(struct test *test)
+{
+	unsigned int calls = 0;
+	char path[512];
+
+	for (unsigned int i = 0; i < test->clients; i++) {
+		calls += test->shared->calls[i];
+		check_history(test, i);
+		check_counters(test, i);
+		path_of(test, i, "", path);
+		if (rmdir(path) < 0)
+			failed(test, "rmdir %s: %s", path, strerror(errno));
+	}
+	return calls;
+}
+
+static int signal_named(const char *name)
+{
+	return strcmp(name, "USR2") == 0 ? SIGUSR2 : strcmp(name, "STOP") == 0 ? SIGSTOP : SIGKILL;
+}
+
+int main(int argc, char **argv)
+{
+	struct test test = {0};
+
+	if (argc != 6) {
+		fprintf(stderr, "usage: takeover MOUNT SUPERVISOR TIMES CLIENTS KILL|STOP|USR2\n");
+		return 2;
+	}
+	test.mount = argv[1];
+	test.supervisor = atoi(argv[2]);
+	test.times = atoi(argv[3]);
+	test.clients = atoi(argv[4]) < CLIENTS_MAX ? atoi(argv[4]) : CLIENTS_MAX;
+	test.signal = signal_named(argv[5]);
+	test.shared = mmap(NULL, sizeof(*test.shared), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	srandom(test.times);
+	start_workers(&test);
+	take_over(&test);
+	await_workers(&test);
+	printf("%u calls by %u clients, %u failures\n", finish(&test), test.clients,
+	       test.shared->failures);
+	return test.shared->failures ? 1 : 0;
+}
