@@ -23,6 +23,7 @@ static const struct verb {
 	{"ls", acg_verb_ls, "agents and their calls, with memory and state"},
 	{"mcp", acg_verb_mcp, "a server of the Model Context Protocol, for agents"},
 	{"replay", acg_verb_replay, "recorded agents as real processes"},
+	{"report", acg_verb_report, "an HTML page of what agents did"},
 	{"set", acg_verb_set, "hints of a call, limits and priority of an agent"},
 	{"status", acg_verb_status, "what this host enforces, and why something is off"},
 	{"thaw", acg_verb_thaw, "let frozen calls go on"},

@@ -13,6 +13,7 @@ int acg_verb_kill(int argc, char **argv);
 int acg_verb_ls(int argc, char **argv);
 int acg_verb_mcp(int argc, char **argv);
 int acg_verb_replay(int argc, char **argv);
+int acg_verb_report(int argc, char **argv);
 int acg_verb_run(int argc, char **argv);
 int acg_verb_set(int argc, char **argv);
 int acg_verb_shell(int argc, char **argv);
