@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fusefs/graft.h"
 #include "fusefs/notify.h"
 #include "fusefs/shared.h"
 
@@ -544,7 +545,11 @@ static int prepare(struct supervisor *s)
 static void unmount(const struct supervisor *s)
 {
 	struct pollfd fuse = {.fd = s->fuse_fd, .events = POLLIN};
+	g_autoptr(GError) error = NULL;
 
+	if (acg_ungraft_tree(s->options->mountpoint, &error) < 0)
+		fprintf(stderr, "agentcgd: a sandbox keeps its view, which is dead now: %s\n",
+			error->message);
 	acg_notify(s->notify_fd, "STOPPING=1", -1);
 	acg_notify(s->notify_fd, "FDSTOREREMOVE=1\nFDNAME=agentcg-fuse", -1);
 	acg_notify(s->notify_fd, "FDSTOREREMOVE=1\nFDNAME=agentcg-state", -1);

@@ -16,8 +16,10 @@ static const struct verb {
 	{"run", NULL, "run a command as a tool call of its own"},
 	{"shell", NULL, "in the place of bash: each `-c COMMAND` a tool call"},
 	{"doctor", acg_verb_doctor, "what is missing on this host, and how to get it"},
+	{"enter", acg_verb_enter, "run a command in an agent that sees only its own directory"},
 	{"explain", acg_verb_explain, "why a call got its grant, and what happened to it"},
 	{"freeze", acg_verb_freeze, "stop calls, until thaw"},
+	{"graft", acg_verb_graft, "show an agent's directory to a running container"},
 	{"hook", acg_verb_hook, "answer the hooks of agent frameworks, and install them"},
 	{"kill", acg_verb_kill, "kill calls, whole"},
 	{"ls", acg_verb_ls, "agents and their calls, with memory and state"},
@@ -28,6 +30,7 @@ static const struct verb {
 	{"status", acg_verb_status, "what this host enforces, and why something is off"},
 	{"thaw", acg_verb_thaw, "let frozen calls go on"},
 	{"top", acg_verb_top, "agents and calls, live in the terminal"},
+	{"ungraft", acg_verb_ungraft, "take what graft did back"},
 };
 
 static void usage(FILE *out)

@@ -106,6 +106,16 @@ int acg_tree_write(const char *path, const char *text, GError **error)
 	return n < 0 ? acg_fail_errno(error, saved, "%s", path) : 0;
 }
 
+char *acg_tree_agent(const char *root, const char *agent)
+{
+	GString *path = g_string_new(root);
+	g_auto(GStrv) names = g_strsplit(agent, "/", -1);
+
+	for (unsigned int i = 0; names[i]; i++)
+		g_string_append_printf(path, "/agents/%s", names[i]);
+	return g_string_free(path, FALSE);
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);

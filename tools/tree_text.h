@@ -29,6 +29,9 @@ char *acg_tree_vread(GError **error, const char *root, va_list parts);
 /* Writes text to a file in one write(2). 0 or -errno. */
 int acg_tree_write(const char *path, const char *text, GError **error);
 
+/* The directory of an agent, "NAME" or "NAME/SUB": agents/NAME/agents/SUB; free with g_free. */
+char *acg_tree_agent(const char *root, const char *agent);
+
 /*
  * Sorted names in a directory below the tree, without files; free with g_ptr_array_unref. Never
  * NULL.

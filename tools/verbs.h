@@ -6,8 +6,10 @@
 #define ACG_EXIT_USAGE 2
 
 int acg_verb_doctor(int argc, char **argv);
+int acg_verb_enter(int argc, char **argv);
 int acg_verb_explain(int argc, char **argv);
 int acg_verb_freeze(int argc, char **argv);
+int acg_verb_graft(int argc, char **argv);
 int acg_verb_hook(int argc, char **argv);
 int acg_verb_kill(int argc, char **argv);
 int acg_verb_ls(int argc, char **argv);
@@ -20,5 +22,6 @@ int acg_verb_shell(int argc, char **argv);
 int acg_verb_status(int argc, char **argv);
 int acg_verb_thaw(int argc, char **argv);
 int acg_verb_top(int argc, char **argv);
+int acg_verb_ungraft(int argc, char **argv);
 
 #endif

@@ -41,7 +41,10 @@ echo $victim > "$mount/agents/b/calls/secret/cgroup.procs"
 
 limits() { (cd "$root" && grep -H . b/cgroup.procs b/call-secret/* a/cpu.max a/memory.max a/memory.low a/pids.max a/cgroup.freeze 2> /dev/null) |
 	grep -vE 'current|peak|stat|events|pressure|cgroup.kill' || true; }
-memory() { awk '/VmRSS/ { print $2 }' /proc/$daemon/status; }
+memory() { # of the supervisor and the worker
+	local pid
+	for pid in $daemon $(pgrep -P $daemon); do cat "/proc/$pid/status"; done | awk '/VmRSS/ { sum += $2 } END { print sum }'
+}
 
 before=$(limits)
 cat "$mount/policy" > "$TMPDIR/before.policy"
