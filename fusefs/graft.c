@@ -97,10 +97,11 @@ static GArray *mounts_of(const char *process, GError **error)
 	return mounts;
 }
 
+/* A view; or, of a file system that ends (dev), each mount of it: namespaces have copies of the whole tree, too. */
 static bool is_view(const struct mount_line *line, dev_t dev)
 {
-	return strcmp(line->type, FS_TYPE) == 0 && g_str_has_prefix(line->root, "/agents/") &&
-	       (!dev || line->dev == dev);
+	return strcmp(line->type, FS_TYPE) == 0 &&
+	       (dev ? line->dev == dev : g_str_has_prefix(line->root, "/agents/"));
 }
 
 static bool is_cover(const struct mount_line *line)

@@ -42,13 +42,13 @@ int acg_graft_pid(const struct acg_view *view, pid_t pid, const char *root, bool
 		  char **ret_note, GError **error);
 
 /*
- * Takes the views of one file system (its device number, 0: of all) away, in the mount namespace of a process, or of all processes
+ * Takes views away, or all mounts of one file system (its device number, if not 0), in the mount namespace of a process, or of all processes
  * (pid 0). Returns in how many namespaces there were some. Namespaces that cannot be entered are named in *error, with
  * the last one's errno returned.
  */
 int acg_ungraft(pid_t pid, dev_t dev, GError **error);
 
-/* Those of the tree that is mounted here. Asks nothing of it: there may be nobody any more who answers. */
+/* All mounts of the tree that is mounted here. Asks nothing of it: there may be nobody any more who answers. */
 int acg_ungraft_tree(const char *mountpoint, GError **error);
 
 /* Makes all cgroup mounts of this mount namespace read-only. */
