@@ -57,3 +57,47 @@ void acg_do_feedback(GArray *actions, struct acg_call *call, enum acg_cause caus
 	agent->feedback = g_strdup_printf("%s: %s", call->id, call->feedback);
 	acg_do_event(actions, &call->node, "feedback", cause, call->feedback);
 }
+
+/* --- in words ----------------------------------------------------------------------------------------------- */
+
+static char *node_path(const struct acg_node *node)
+{
+	g_autofree char *agent = acg_agent_path(node->agent);
+
+	switch (node->kind) {
+	case ACG_KIND_CALL:
+		return g_strconcat(agent, "/call-", ((const struct acg_call *)node)->id, NULL);
+	case ACG_KIND_SELF:
+		return g_strconcat(agent, "/self", NULL);
+	default:
+		return g_steal_pointer(&agent);
+	}
+}
+
+char *acg_action_text(const struct acg_action *action)
+{
+	g_autofree char *path = node_path(action->node);
+
+	switch (action->type) {
+	case ACG_DO_MAKE:
+		return g_strdup_printf("make cgroup %s", path);
+	case ACG_DO_SET:
+		if (action->value == ACG_MAX)
+			return g_strdup_printf("set %s/%s to max", path,
+					       acg_control_file(action->control));
+		return g_strdup_printf("set %s/%s to %" G_GUINT64_FORMAT, path,
+				       acg_control_file(action->control), action->value);
+	case ACG_DO_MOVE:
+		return g_strdup_printf("move process %d into %s", action->pid, path);
+	case ACG_DO_REMOVE:
+		return g_strdup_printf("remove cgroup %s", path);
+	case ACG_DO_FREEZE:
+		return g_strdup_printf("freeze %s", path);
+	case ACG_DO_THAW:
+		return g_strdup_printf("thaw %s", path);
+	case ACG_DO_SIGNAL:
+		return g_strdup_printf("send signal %d to %s", action->signo, path);
+	default:
+		return NULL;
+	}
+}

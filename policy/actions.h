@@ -7,6 +7,9 @@
 
 /* Appends an action of this type for the node and returns it for further fields; valid until the next one. */
 struct acg_action *acg_do(GArray *actions, enum acg_action_type type, struct acg_node *node);
+/* What an action does to the kernel, in words, for a dry run; NULL: nothing. Free with g_free. */
+char *acg_action_text(const struct acg_action *action);
+
 void acg_do_event(GArray *actions, struct acg_node *node, const char *event, enum acg_cause cause,
 		  const char *text);
 /* Sets each control whose value is not yet `want`, and remembers it in node->controls. */

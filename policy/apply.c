@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <syslog.h>
 
+#include "policy/actions.h"
 #include "policy/feedback.h"
 #include "policy/manager_private.h"
 #include "policy/record.h"
@@ -160,9 +161,20 @@ static void do_record(struct acg_manager *manager, struct acg_call *call, struct
 	manager->log(LOG_INFO, line, path, call->id);
 }
 
+static void say_dry(struct acg_manager *manager, const struct acg_action *action)
+{
+	g_autofree char *what = acg_action_text(action);
+	g_autofree char *line = what ? g_strdup_printf("dry run: would %s", what) : NULL;
+
+	if (line)
+		manager->log(LOG_INFO, line, action->node->agent->name, NULL);
+}
+
 static int do_action(struct acg_manager *manager, const struct acg_action *action,
 		     struct acg_time now, GError **error)
 {
+	if (manager->dry_run)
+		say_dry(manager, action);
 	switch (action->type) {
 	case ACG_DO_MAKE:
 	case ACG_DO_ATTACH:

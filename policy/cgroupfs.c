@@ -112,21 +112,27 @@ bool acg_cgroup_lists(int dirfd, const char *file, const char *word)
 	return false;
 }
 
-int acg_cgroup_each_pid(int dirfd, int (*fn)(pid_t pid, void *data), void *data, GError **error)
+int acg_cgroup_each_id(int dirfd, const char *name, int (*fn)(pid_t pid, void *data), void *data,
+		       GError **error)
 {
-	int fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
 	g_autofree char *line = NULL;
 	size_t size = 0;
 	FILE *file;
 	int ret = 0;
 
 	if (fd < 0)
-		return acg_fail_errno(error, errno, "cannot open cgroup.procs");
+		return acg_fail_errno(error, errno, "cannot open %s", name);
 	file = fdopen(fd, "r");
 	while (!ret && getline(&line, &size, file) > 0)
 		ret = fn(atoi(line), data);
 	fclose(file);
 	return ret;
+}
+
+int acg_cgroup_each_pid(int dirfd, int (*fn)(pid_t pid, void *data), void *data, GError **error)
+{
+	return acg_cgroup_each_id(dirfd, "cgroup.procs", fn, data, error);
 }
 
 static int add_pidfd(pid_t pid, void *data)

@@ -35,6 +35,9 @@ bool acg_cgroup_lists(int dirfd, const char *file, const char *word);
 
 /* Calls fn for each pid of cgroup.procs; stops early when it returns non-zero and returns that. */
 int acg_cgroup_each_pid(int dirfd, int (*fn)(pid_t pid, void *data), void *data, GError **error);
+/* The same for the ids in another file: cgroup.threads. */
+int acg_cgroup_each_id(int dirfd, const char *name, int (*fn)(pid_t pid, void *data), void *data,
+		       GError **error);
 
 /* Calls fn for each cgroup below, by its directory's name. */
 void acg_cgroup_each_child(int dirfd, void (*fn)(int dirfd, const char *name, void *data),

@@ -3,13 +3,14 @@
  * The cgroup enforcer: one cgroup a node, made with mkdir below its parent's descriptor, limited through its files.
  *
  * Lowering memory.high or memory.max below what a group uses makes the kernel reclaim in the writer's context, for as long as that
- * takes. Kernels from 6.16 leave that out for a file opened with O_NONBLOCK; for the others these two
- * files of a group that holds processes are written by one thread of our own, in order.
+ * takes. Kernels from 6.16 leave that out for a file opened with O_NONBLOCK; for the others these two files, where there is
+ * something to reclaim, are written by one thread of our own, in order.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -29,6 +30,11 @@ static const char *const control_files[ACG_N_CONTROLS] = {
 	[ACG_CONTROL_CPU_WEIGHT] = "cpu.weight",
 };
 
+const char *acg_control_file(enum acg_control control)
+{
+	return control_files[control];
+}
+
 static const char *const controllers[] = {"memory", "cpu", "pids", "io"};
 
 struct cgroup_enforcer {
@@ -40,6 +46,7 @@ struct cgroup_enforcer {
 	bool has_kill, has_freeze;
 	struct acg_reaper *reaper;
 	GThreadPool *writers; /* one thread; jobs are struct slow_write */
+	int pending;          /* atomic: jobs that it has not done yet */
 };
 
 struct slow_write {
@@ -226,31 +233,41 @@ static int write_control(int dirfd, enum acg_control control, uint64_t value, GE
 static void slow_write(void *data, void *user_data)
 {
 	struct slow_write *job = data;
+	struct cgroup_enforcer *self = user_data;
 
-	(void)user_data;
 	write_control(job->dirfd, job->control, job->value, NULL);
 	close(job->dirfd);
 	g_free(job);
+	g_atomic_int_add(&self->pending, -1);
 }
 
-static bool may_reclaim(const struct acg_node *node, enum acg_control control)
+/* True if the write may have to reclaim, or might overtake one that is under way. */
+static bool may_reclaim(struct cgroup_enforcer *self, const struct acg_node *node,
+			enum acg_control control, uint64_t value)
 {
+	uint64_t current = 0;
+
 	if (control != ACG_CONTROL_MEMORY_HIGH && control != ACG_CONTROL_MEMORY_MAX)
 		return false;
-	return node->kind != ACG_KIND_CALL || ((const struct acg_call *)node)->inhabited;
+	if (node->kind == ACG_KIND_CALL && !((const struct acg_call *)node)->inhabited)
+		return false;
+	acg_cgroup_read_u64(node->group->dirfd, "memory.current", &current, NULL);
+	return current > value || g_atomic_int_get(&self->pending);
 }
 
 static int cgroup_set(struct acg_enforcer *enforcer, struct acg_node *node,
 		      enum acg_control control, uint64_t value, GError **error)
 {
+	struct cgroup_enforcer *self = self_of(enforcer);
 	struct slow_write *job;
 	int ret;
 
-	if (may_reclaim(node, control)) {
+	if (may_reclaim(self, node, control, value)) {
 		job = g_new(struct slow_write, 1);
 		*job = (struct slow_write){fcntl(node->group->dirfd, F_DUPFD_CLOEXEC, 0), control,
 					   value};
-		g_thread_pool_push(self_of(enforcer)->writers, job, NULL);
+		g_atomic_int_inc(&self->pending);
+		g_thread_pool_push(self->writers, job, NULL);
 		return 0;
 	}
 	ret = write_control(node->group->dirfd, control, value, error);
@@ -474,11 +491,18 @@ struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error)
 		g_free(self);
 		return NULL;
 	}
+	if (flock(self->root_dirfd, LOCK_EX | LOCK_NB) < 0) {
+		acg_fail_errno(error, errno, "another agentcgd serves the agents of %s", root);
+		close(self->root_dirfd);
+		g_free(self->root_path);
+		g_free(self);
+		return NULL;
+	}
 	enable_controllers(self);
 	self->has_kill = acg_cgroup_has(self->root_dirfd, "cgroup.kill");
 	self->has_freeze = acg_cgroup_has(self->root_dirfd, "cgroup.freeze");
 	self->reaper = acg_reaper_new(self->root_dirfd, self->has[0]);
-	self->writers = g_thread_pool_new(slow_write, NULL, 1, FALSE, NULL);
+	self->writers = g_thread_pool_new(slow_write, self, 1, FALSE, NULL);
 	if (self->has[0]) {
 		/* What an agent's memory.low protects is bounded by its ancestors': leave that to the agents' own. */
 		acg_cgroup_write(self->root_dirfd, "memory.low", "max", NULL);

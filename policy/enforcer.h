@@ -22,6 +22,9 @@ struct acg_mechanism {
 	char *reason;
 };
 
+/* The kernel's file behind a control: "memory.high". */
+const char *acg_control_file(enum acg_control control);
+
 struct acg_enforcer;
 
 struct acg_enforcer_ops {

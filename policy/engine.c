@@ -29,7 +29,7 @@ void acg_engine_free(struct acg_engine *engine)
 	g_free(engine);
 }
 
-static void due_at(struct acg_engine *engine, int64_t when)
+void acg_engine_due(struct acg_engine *engine, int64_t when)
 {
 	if (when && (!engine->deadline || when < engine->deadline))
 		engine->deadline = when;
@@ -138,10 +138,9 @@ void acg_engine_agent_failed(struct acg_engine *engine, struct acg_agent *agent)
 	drop_agent(engine, agent);
 }
 
-int acg_engine_agent_remove(struct acg_engine *engine, struct acg_agent *agent, GArray *actions,
-			    GError **error)
+int acg_engine_agent_remove(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+			    GArray *actions, GError **error)
 {
-	(void)engine;
 	if (agent->n_alive)
 		return acg_fail(
 			error, EBUSY,
@@ -150,6 +149,7 @@ int acg_engine_agent_remove(struct acg_engine *engine, struct acg_agent *agent, 
 	if (g_hash_table_size(agent->agents))
 		return acg_fail(error, EBUSY, "agent %s has sub-agents: remove them first",
 				agent->name);
+	acg_ladder_relieve(engine, agent, now, actions);
 	acg_do(actions, ACG_DO_REMOVE, &agent->self);
 	acg_do(actions, ACG_DO_REMOVE, &agent->node);
 	acg_do_event(actions, &agent->node, "agent_removed", ACG_CAUSE_NONE, NULL);
@@ -163,21 +163,24 @@ void acg_engine_agent_removed(struct acg_engine *engine, struct acg_agent *agent
 
 /* --- limits of calls ---------------------------------------------------------------------------------------- */
 
-static const struct acg_command_rule *rule_for(struct acg_engine *engine, const char *command,
-					       struct acg_hint *hint)
+/* Class and hint of the rule that the command matches; a leading AGENT_RESOURCE_HINT= in it goes to *hint (may be NULL). */
+static void apply_rule(struct acg_engine *engine, struct acg_call *call, const char *command,
+		       struct acg_hint *hint)
 {
 	g_autofree char *written = command ? acg_command_unwrap(command, hint) : NULL;
+	const struct acg_command_rule *rule =
+		written ? acg_policy_command(engine->policy, written) : NULL;
 
-	return written ? acg_policy_command(engine->policy, written) : NULL;
+	call->class = rule && rule->class ? g_intern_string(rule->class) : NULL;
+	call->rule_hint = rule ? rule->hint : (struct acg_hint){0};
 }
 
 /* Applies the grant as it follows from policy, hint and what was lowered. memory.high of a throttled call stays with the ladder. */
-static void do_call_limits(struct acg_engine *engine, struct acg_call *call,
-			   const struct acg_command_rule *rule, GArray *actions)
+static void do_call_limits(struct acg_engine *engine, struct acg_call *call, GArray *actions)
 {
 	uint64_t want[ACG_N_CONTROLS];
 
-	acg_grant_call(engine, call, rule, want);
+	acg_grant_call(engine, call, want);
 	if (call->throttled_since)
 		want[ACG_CONTROL_MEMORY_HIGH] = MIN(call->node.controls[ACG_CONTROL_MEMORY_HIGH],
 						    want[ACG_CONTROL_MEMORY_HIGH]);
@@ -195,8 +198,7 @@ static void redo_calls(struct acg_engine *engine, struct acg_agent *agent, GArra
 		struct acg_call *call = value;
 
 		if (call->state != ACG_CALL_ENDED && call->state != ACG_CALL_STARTING)
-			do_call_limits(engine, call, rule_for(engine, call->command, NULL),
-				       actions);
+			do_call_limits(engine, call, actions);
 	}
 	g_hash_table_iter_init(&iter, agent->agents);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
@@ -207,8 +209,22 @@ static void redo_calls(struct acg_engine *engine, struct acg_agent *agent, GArra
 	}
 }
 
+/* What was done to its calls for their old priority is taken back: the ladder comes again if it has to. */
+static void let_calls_go(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+			 GArray *actions)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agent->calls);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		if (((struct acg_call *)value)->state != ACG_CALL_ENDED)
+			acg_ladder_let_go(engine, value, now, actions);
+}
+
 /* A sub-agent never counts for more than what it is part of, or an agent would raise itself by making one. */
-static void cap_priorities(struct acg_engine *engine, struct acg_agent *agent, GArray *actions)
+static void cap_priorities(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+			   GArray *actions)
 {
 	GHashTableIter iter;
 	void *value;
@@ -219,18 +235,20 @@ static void cap_priorities(struct acg_engine *engine, struct acg_agent *agent, G
 
 		sub->priority =
 			sub->priority_set ? MIN(sub->priority, agent->priority) : agent->priority;
+		let_calls_go(engine, sub, now, actions);
 		do_agent_limits(engine, sub, actions);
-		cap_priorities(engine, sub, actions);
+		cap_priorities(engine, sub, now, actions);
 	}
 }
 
 int acg_engine_agent_priority(struct acg_engine *engine, struct acg_agent *agent,
-			      enum acg_priority priority, GArray *actions)
+			      enum acg_priority priority, struct acg_time now, GArray *actions)
 {
 	agent->priority = agent->parent ? MIN(priority, agent->parent->priority) : priority;
 	agent->priority_set = true;
+	let_calls_go(engine, agent, now, actions);
 	do_agent_limits(engine, agent, actions);
-	cap_priorities(engine, agent, actions);
+	cap_priorities(engine, agent, now, actions);
 	redo_calls(engine, agent, actions);
 	acg_do_event(actions, &agent->node, "priority", ACG_CAUSE_NONE,
 		     acg_priority_name(agent->priority));
@@ -274,7 +292,7 @@ static char *fresh_id(struct acg_agent *agent)
 	return g_strdup(id);
 }
 
-static int check_begin(struct acg_agent *agent, const char *id, GError **error)
+static int check_begin(const struct acg_agent *agent, const char *id, GError **error)
 {
 	struct acg_call *old;
 	int ret = id ? acg_name_check(id, error) : 0;
@@ -328,7 +346,6 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 		     const struct acg_begin *begin, struct acg_time now, GArray *actions,
 		     struct acg_call **ret_call, GError **error)
 {
-	const struct acg_command_rule *rule;
 	g_autofree char *id = NULL;
 	struct acg_hint inline_hint = {0};
 	struct acg_call *call, *old;
@@ -344,8 +361,8 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 	call = acg_registry_add_call(engine->registry, agent, id);
 	call->command =
 		acg_policy_kept_command(engine->policy, begin->command ? begin->command : "");
-	rule = rule_for(engine, begin->command, &inline_hint);
-	call->class = rule && rule->class ? g_intern_string(rule->class) : NULL;
+	call->command_whole = engine->policy->commands == ACG_COMMANDS_FULL;
+	apply_rule(engine, call, begin->command, &inline_hint);
 	call->hint = begin->hint;
 	acg_hint_merge(&call->hint, &inline_hint);
 	call->keep = begin->keep;
@@ -353,6 +370,7 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 	call->pid = begin->pid;
 	call->request = begin->request;
 	call->request_step = begin->request_step;
+	call->ns_pid = begin->ns_pid;
 	call->ordinal = agent->counters.begun + 1;
 	call->start = now;
 
@@ -360,7 +378,7 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 	if (begin->pid)
 		remember_moved(call->moved, begin->pid, begin->oom_score_adj);
 	acg_do(actions, ACG_DO_SAVE, &call->node);
-	do_call_limits(engine, call, rule, actions);
+	do_call_limits(engine, call, actions);
 	if (call->timeout)
 		call->deadline = now.mono + call->timeout;
 	if (begin->pid) {
@@ -377,7 +395,7 @@ void acg_engine_begun(struct acg_engine *engine, struct acg_call *call, GArray *
 {
 	call->state = ACG_CALL_RUNNING;
 	call->node.agent->counters.begun++;
-	due_at(engine, call->deadline);
+	acg_engine_due(engine, call->deadline);
 	acg_do_event(actions, &call->node, "begin", ACG_CAUSE_NONE, call->command);
 }
 
@@ -487,6 +505,20 @@ static void finish(struct acg_call *call, bool by_itself, struct acg_time now, G
 	acg_do(actions, ACG_DO_REMOVE, &call->node);
 }
 
+/* When a call without processes ends, if nobody says before how it went. */
+static int64_t end_due(const struct acg_call *call)
+{
+	return call->vacant_since + (call->awaited ? ACG_END_AWAITED : ACG_END_GRACE);
+}
+
+void acg_engine_await(struct acg_engine *engine, struct acg_call *call, bool awaited,
+		      struct acg_time now)
+{
+	call->awaited = awaited;
+	if (call->vacant_since && !awaited)
+		acg_engine_due(engine, MAX(end_due(call), now.mono));
+}
+
 void acg_engine_vacated(struct acg_engine *engine, struct acg_call *call, bool populated,
 			bool by_itself, struct acg_time now, GArray *actions)
 {
@@ -496,7 +528,7 @@ void acg_engine_vacated(struct acg_engine *engine, struct acg_call *call, bool p
 		detach(call, actions);
 	} else if (by_itself && call->exit < 0 && call->state != ACG_CALL_DETACHED) {
 		call->vacant_since = now.mono;
-		due_at(engine, now.mono + ACG_END_GRACE);
+		acg_engine_due(engine, end_due(call));
 	} else {
 		finish(call, by_itself, now, actions);
 	}
@@ -552,10 +584,10 @@ void acg_engine_hint(struct acg_engine *engine, struct acg_call *call, const str
 	acg_hint_merge(&call->hint, hint);
 	if (call->state == ACG_CALL_ENDED)
 		return;
-	do_call_limits(engine, call, rule_for(engine, call->command, NULL), actions);
+	do_call_limits(engine, call, actions);
 	if (hint->timeout) {
 		call->deadline = MIN(now.mono + (int64_t)call->timeout, last_deadline(call));
-		due_at(engine, call->deadline);
+		acg_engine_due(engine, call->deadline);
 	}
 	acg_do_event(actions, &call->node, "hint", ACG_CAUSE_NONE, NULL);
 }
@@ -567,16 +599,16 @@ int acg_engine_lower(struct acg_engine *engine, struct acg_call *call, enum acg_
 	uint64_t before = call->lowered[control];
 
 	call->lowered[control] = ACG_MAX;
-	acg_grant_call(engine, call, rule_for(engine, call->command, NULL), granted);
+	acg_grant_call(engine, call, granted);
 	if (!operator&& value> granted[control]) {
 		call->lowered[control] = before;
-		acg_grant_call(engine, call, rule_for(engine, call->command, NULL), granted);
+		acg_grant_call(engine, call, granted);
 		return acg_fail(
 			error, EPERM,
 			"an agent can lower a call's limits, not raise them above the grant");
 	}
 	call->lowered[control] = value;
-	do_call_limits(engine, call, rule_for(engine, call->command, NULL), actions);
+	do_call_limits(engine, call, actions);
 	if (operator&& value> granted[control]) {
 		acg_do_control(actions, &call->node, control, value);
 		if (control == ACG_CONTROL_MEMORY_MAX)
@@ -588,12 +620,11 @@ int acg_engine_lower(struct acg_engine *engine, struct acg_call *call, enum acg_
 void acg_engine_freeze(struct acg_engine *engine, struct acg_call *call, bool frozen,
 		       struct acg_time now, GArray *actions)
 {
-	(void)engine;
 	call->operator_frozen = frozen;
 	if (frozen)
 		acg_ladder_freeze(call, now, actions);
 	else
-		acg_ladder_thaw(call, now, actions);
+		acg_ladder_thaw(engine, call, now, actions);
 }
 
 void acg_engine_kill(struct acg_engine *engine, struct acg_call *call, GArray *actions)
@@ -666,21 +697,21 @@ static void go_on_counting(struct acg_agent *agent, const struct acg_call *call)
 void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, bool committed,
 			      struct acg_time now, GArray *actions)
 {
-	const struct acg_command_rule *rule = rule_for(engine, call->command, NULL);
-
-	call->class = rule && rule->class ? g_intern_string(rule->class) : NULL;
+	call->command_whole = engine->policy->commands == ACG_COMMANDS_FULL;
+	if (call->command_whole) /* else what the rule said was saved */
+		apply_rule(engine, call, call->command, NULL);
 	go_on_counting(call->node.agent, call);
 	if (!committed) {
 		call->inhabited = true;
 		acg_do_event(actions, &call->node, "begin", ACG_CAUSE_NONE, call->command);
 	}
-	do_call_limits(engine, call, rule, actions);
+	do_call_limits(engine, call, actions);
 	if (call->frozen_since && call->state != ACG_CALL_DETACHED)
 		call->state = ACG_CALL_FROZEN;
 	if (call->frozen_since && !call->operator_frozen)
-		acg_ladder_thaw(call, now, actions);
+		acg_ladder_thaw(engine, call, now, actions);
 	if (call->deadline)
-		due_at(engine, MAX(call->deadline, now.mono));
+		acg_engine_due(engine, MAX(call->deadline, now.mono));
 }
 
 struct acg_call *acg_engine_call_past(struct acg_engine *engine, struct acg_agent *agent,
@@ -830,10 +861,22 @@ void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid
 static void step_vacant(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
 			GArray *actions)
 {
-	if (now.mono >= call->vacant_since + ACG_END_GRACE)
+	if (now.mono >= end_due(call))
 		finish(call, true, now, actions);
 	else
-		due_at(engine, call->vacant_since + ACG_END_GRACE);
+		acg_engine_due(engine, end_due(call));
+}
+
+/* Whatever has become of the pressure that it was frozen for: out of its reach, too, a call goes on in time. */
+static void step_frozen(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+			GArray *actions)
+{
+	if (!call->frozen_since || call->operator_frozen)
+		return;
+	if (acg_ladder_thaw_due(engine, call, now))
+		acg_ladder_thaw(engine, call, now, actions);
+	else
+		acg_engine_due(engine, call->frozen_since + engine->policy->ladder.freeze_max);
 }
 
 static void step_timeout(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
@@ -854,9 +897,9 @@ static void step_timeout(struct acg_engine *engine, struct acg_call *call, struc
 		acg_ladder_kill(call, ACG_CAUSE_TIMEOUT, actions);
 	}
 	if (!call->term_sent)
-		due_at(engine, call->deadline);
+		acg_engine_due(engine, call->deadline);
 	else if (call->signal != SIGKILL)
-		due_at(engine, call->term_sent + grace);
+		acg_engine_due(engine, call->term_sent + grace);
 }
 
 static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct acg_time now,
@@ -880,6 +923,7 @@ static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct ac
 
 			if (call->state == ACG_CALL_ENDED)
 				continue;
+			step_frozen(engine, call, now, actions);
 			if (call->vacant_since)
 				step_vacant(engine, call, now, actions);
 			else
@@ -888,15 +932,65 @@ static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct ac
 	}
 }
 
+static void let_all_go(struct acg_engine *engine, GHashTable *agents, struct acg_time now,
+		       GArray *actions)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_agent *agent = value;
+
+		acg_ladder_relieve(engine, agent, now, actions);
+		let_calls_go(engine, agent, now, actions);
+		let_all_go(engine, agent->agents, now, actions);
+	}
+}
+
+void acg_engine_stop(struct acg_engine *engine, struct acg_time now, GArray *actions)
+{
+	let_all_go(engine, engine->registry->agents, now, actions);
+}
+
 void acg_engine_tick(struct acg_engine *engine, struct acg_time now, GArray *actions)
 {
 	engine->deadline = 0;
 	tick_agents(engine, engine->registry->agents, now, actions);
 	if (engine->n_pressed)
-		due_at(engine, now.mono + ACG_LADDER_TICK);
+		acg_engine_due(engine, now.mono + ACG_LADDER_TICK);
 }
 
 /* --- policy ------------------------------------------------------------------------------------------------- */
+
+/* With the new policy's rules, where the command is known whole; else what the old ones said of it stays. */
+static void redo_rules(struct acg_engine *engine, struct acg_agent *agent)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agent->calls);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_call *call = value;
+
+		if (call->command_whole && call->state != ACG_CALL_ENDED)
+			apply_rule(engine, call, call->command, NULL);
+	}
+}
+
+/* The grant of an agent and of all below. */
+static void regrant(struct acg_engine *engine, struct acg_agent *agent, GArray *actions)
+{
+	GHashTableIter iter;
+	void *value;
+
+	acg_grant_agent(engine, agent);
+	do_agent_limits(engine, agent, actions);
+	redo_rules(engine, agent);
+	g_hash_table_iter_init(&iter, agent->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		regrant(engine, value, actions);
+}
 
 void acg_engine_set_policy(struct acg_engine *engine, struct acg_policy *policy,
 			   struct acg_time now, GArray *actions)
@@ -909,12 +1003,9 @@ void acg_engine_set_policy(struct acg_engine *engine, struct acg_policy *policy,
 	engine->policy = acg_policy_ref(policy);
 	g_hash_table_iter_init(&iter, engine->registry->agents);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct acg_agent *agent = value;
-
-		agent->limits_set = 0;
-		acg_grant_agent(engine, agent);
-		do_agent_limits(engine, agent, actions);
-		redo_calls(engine, agent, actions);
+		((struct acg_agent *)value)->limits_set = 0;
+		regrant(engine, value, actions);
+		redo_calls(engine, value, actions);
 	}
 }
 

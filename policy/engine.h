@@ -20,6 +20,8 @@
  * woken by the same exit, but under the same memory pressure: his line of history should not miss it.
  */
 #define ACG_END_GRACE (500 * 1000)
+/* The same while whoever began it has `call` open still, as agentcg run has. */
+#define ACG_END_AWAITED (10 * G_USEC_PER_SEC)
 
 /*
  * What one agent may ask of the daemon. Markers: a shell loop of nothing but tool calls makes some hundreds a second; the burst is
@@ -87,6 +89,7 @@ struct acg_begin {
 	const char *command; /* NULL: none */
 	struct acg_hint hint;
 	pid_t pid;    /* moved into it; 0: nobody */
+	pid_t ns_pid; /* the same as a caller in a nested pid namespace sees it; 0: he is in none */
 	pid_t caller; /* who asked */
 	bool keep;
 	bool by_mkdir;
@@ -109,12 +112,12 @@ int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, co
 void acg_engine_agent_made(struct acg_engine *engine, struct acg_agent *agent, GArray *actions);
 void acg_engine_agent_failed(struct acg_engine *engine, struct acg_agent *agent);
 /* rmdir. EBUSY: it has calls alive or sub-agents (or processes: the kernel says so). Ended calls go with it. */
-int acg_engine_agent_remove(struct acg_engine *engine, struct acg_agent *agent, GArray *actions,
-			    GError **error);
+int acg_engine_agent_remove(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+			    GArray *actions, GError **error);
 /* After the actions succeeded: the agent is freed. */
 void acg_engine_agent_removed(struct acg_engine *engine, struct acg_agent *agent);
 int acg_engine_agent_priority(struct acg_engine *engine, struct acg_agent *agent,
-			      enum acg_priority priority, GArray *actions);
+			      enum acg_priority priority, struct acg_time now, GArray *actions);
 
 /* Counts a marker, or a mkdir or rmdir of a call. EAGAIN: this agent has written too many. */
 int acg_engine_marker(struct acg_agent *agent, struct acg_time now, GError **error);
@@ -162,6 +165,16 @@ void acg_engine_agent_limit(struct acg_engine *engine, struct acg_agent *agent,
 void acg_engine_freeze(struct acg_engine *engine, struct acg_call *call, bool frozen,
 		       struct acg_time now, GArray *actions);
 void acg_engine_kill(struct acg_engine *engine, struct acg_call *call, GArray *actions);
+
+/* Whoever began the call has `call` open (awaited), or has closed it: the end is waited for accordingly. */
+void acg_engine_await(struct acg_engine *engine, struct acg_call *call, bool awaited,
+		      struct acg_time now);
+
+/* The daemon stops: what the ladder holds back is let go, since nobody will be there to do it later. */
+void acg_engine_stop(struct acg_engine *engine, struct acg_time now, GArray *actions);
+
+/* Between the engine's files: acg_engine_tick() is due at `when` (CLOCK_MONOTONIC usec; 0: nothing). */
+void acg_engine_due(struct acg_engine *engine, int64_t when);
 
 /* A process was moved into a call or back to self (marker or cgroup.procs), with the oom_score_adj that it had. */
 void acg_engine_moved(struct acg_engine *engine, struct acg_node *to, pid_t pid, int oom_score_adj);

@@ -186,8 +186,8 @@ static void killed_facts(GString *out, const struct acg_call *call)
 static void empty_facts(GString *out, const struct acg_call *call)
 {
 	(void)call;
-	g_string_append(out, "Nothing was limited: the process that began this call was gone at "
-			     "once, without a child");
+	g_string_append(out, "This call was over at once: if its command ran elsewhere, nothing was "
+			     "limited");
 }
 
 /* How much more than its limit there is. */

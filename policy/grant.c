@@ -60,14 +60,13 @@ static uint64_t memory_asked(const struct acg_policy *policy, const struct acg_h
 }
 
 void acg_grant_call(const struct acg_engine *engine, struct acg_call *call,
-		    const struct acg_command_rule *rule, uint64_t want[ACG_N_CONTROLS])
+		    uint64_t want[ACG_N_CONTROLS])
 {
 	const struct acg_agent *agent = call->node.agent;
 	const struct acg_caps *caps = &agent->caps;
 	struct acg_hint hint = agent->hint;
 
-	if (rule)
-		acg_hint_merge(&hint, &rule->hint);
+	acg_hint_merge(&hint, &call->rule_hint);
 	acg_hint_merge(&hint, &call->hint);
 
 	memcpy(want, acg_control_defaults, sizeof(acg_control_defaults));

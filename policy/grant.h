@@ -14,11 +14,11 @@ extern const uint64_t acg_control_defaults[ACG_N_CONTROLS];
 uint64_t acg_grant_ceiling(const struct acg_agent *agent);
 
 /*
- * Decides grant, memory_max, cpu and timeout of the call from its hint, the rule that its command matches, and the agent; `want`
+ * Decides grant, memory_max, cpu and timeout of the call from its hint, that of the rule that its command matches, and the agent; `want`
  * gets the value of each control without pressure.
  */
 void acg_grant_call(const struct acg_engine *engine, struct acg_call *call,
-		    const struct acg_command_rule *rule, uint64_t want[ACG_N_CONTROLS]);
+		    uint64_t want[ACG_N_CONTROLS]);
 
 /* Takes over the policy's figures for an agent (a sub-agent: its parent's, with a budget that only the kernel's hierarchy bounds). */
 void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent);

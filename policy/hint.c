@@ -99,6 +99,7 @@ static int parse_memory(struct acg_hint *hint, const char *value, GError **error
 		{"high", ACG_MEMORY_HIGH},
 	};
 	uint64_t bytes;
+	int ret;
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(words); i++)
 		if (strcmp(words[i].word, value) == 0) {
@@ -106,7 +107,10 @@ static int parse_memory(struct acg_hint *hint, const char *value, GError **error
 			hint->memory_bytes = 0;
 			return 0;
 		}
-	if (acg_size_parse(value, &bytes, NULL) < 0)
+	ret = acg_size_parse(value, &bytes, NULL);
+	if (ret == -ERANGE) /* too much is cut, not refused */
+		bytes = INT64_MAX;
+	else if (ret)
 		return acg_fail(error, EINVAL,
 				"memory is low, medium, high or a size such as 512M, not \"%.32s\"",
 				value);
@@ -211,9 +215,9 @@ char *acg_hint_format(const struct acg_hint *hint)
 	if (hint->pids)
 		g_string_append_printf(out, " pids=%" PRIu64, hint->pids);
 	if (hint->timeout)
-		g_string_append_printf(out, " timeout=%" PRIu64 ".%06" PRIu64,
-				       hint->timeout / G_USEC_PER_SEC,
-				       hint->timeout % G_USEC_PER_SEC);
+		g_string_append_printf(out, " timeout=%" PRIu64, hint->timeout / G_USEC_PER_SEC);
+	if (hint->timeout % G_USEC_PER_SEC)
+		g_string_append_printf(out, ".%06" PRIu64, hint->timeout % G_USEC_PER_SEC);
 	if (out->len)
 		g_string_erase(out, 0, 1);
 	return g_string_free(out, FALSE);

@@ -13,7 +13,8 @@
  *   2. freeze     after throttle_max: the next victim, for at most freeze_max at a time and freeze_percent of a minute, if that
  *                 lets somebody else make progress.
  *   3. feedback   with each step, once per cause; always before a kill.
- *   4. kill       after kill_after with signs still coming: the one next victim, whole. The clock then starts again.
+ *   4. kill       after kill_after with signs still coming: the one next victim, whole. The clock then starts again. Not where
+ *                 the budget is short only by what `self` holds above its grant: it is `self` that is held back then.
  *
  * The next victim is the call of the agent with the lowest priority; among those the one furthest above its grant; among those
  * the youngest, which has the least to lose. A call throttled for stall_max without its usage changing is killed too: no
@@ -201,7 +202,9 @@ void acg_ladder_freeze(struct acg_call *call, struct acg_time now, GArray *actio
 		     call->operator_frozen ? ACG_CAUSE_NONE : ACG_CAUSE_FROZEN, NULL);
 }
 
-void acg_ladder_thaw(struct acg_call *call, struct acg_time now, GArray *actions)
+/* Frozen time counts neither for the timeout nor for the grace after its SIGTERM, which nobody could act on. */
+void acg_ladder_thaw(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+		     GArray *actions)
 {
 	int64_t lasted = now.mono - call->frozen_since;
 
@@ -209,8 +212,14 @@ void acg_ladder_thaw(struct acg_call *call, struct acg_time now, GArray *actions
 		return;
 	call->frozen += lasted;
 	call->minute_frozen += lasted;
-	if (call->deadline)
+	if (call->deadline) {
 		call->deadline += lasted;
+		acg_engine_due(engine, call->deadline);
+	}
+	if (call->term_sent) {
+		call->term_sent += lasted;
+		acg_engine_due(engine, call->term_sent + engine->policy->ladder.term_grace);
+	}
 	if (call->throttled_since)
 		call->grown = now.mono;
 	call->frozen_since = 0;
@@ -286,7 +295,7 @@ void acg_ladder_kill(struct acg_call *call, enum acg_cause cause, GArray *action
 	call->signal = SIGKILL;
 }
 
-void acg_ladder_release(struct acg_call *call, GArray *actions)
+static void release(struct acg_call *call, GArray *actions)
 {
 	if (!call->throttled_since)
 		return;
@@ -299,6 +308,14 @@ void acg_ladder_release(struct acg_call *call, GArray *actions)
 	acg_do_event(actions, &call->node, "released", ACG_CAUSE_NONE, NULL);
 }
 
+void acg_ladder_let_go(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+		       GArray *actions)
+{
+	if (call->frozen_since && !call->operator_frozen)
+		acg_ladder_thaw(engine, call, now, actions);
+	release(call, actions);
+}
+
 static void relieve(struct acg_engine *engine, struct acg_agent *agent, GPtrArray *calls,
 		    struct acg_time now, GArray *actions)
 {
@@ -307,9 +324,7 @@ static void relieve(struct acg_engine *engine, struct acg_agent *agent, GPtrArra
 	for (unsigned int i = 0; i < calls->len; i++) {
 		struct acg_call *call = calls->pdata[i];
 
-		if (call->frozen_since && !call->operator_frozen)
-			acg_ladder_thaw(call, now, actions);
-		acg_ladder_release(call, actions);
+		acg_ladder_let_go(engine, call, now, actions);
 	}
 	acg_do_control(actions, &agent->self, ACG_CONTROL_MEMORY_HIGH, ACG_MAX);
 	if (!acg_ladder_budget_short(engine, agent))
@@ -335,6 +350,19 @@ static bool kill_stalled(const struct acg_ladder *ladder, GPtrArray *calls, stru
 	return false;
 }
 
+/*
+ * True if the budget would not be short, had `self` kept to its grant: then no call is to blame, and none is killed. `self` is being
+ * held back at its grant meanwhile. Without a grant it may have what it has.
+ */
+static bool self_is_to_blame(const struct acg_engine *engine, const struct acg_agent *agent)
+{
+	uint64_t self = agent->self_usage.memory_current, grant = agent->self_policy.grant;
+	uint64_t mark = agent->budget.memory / 100 * engine->policy->ladder.high_percent;
+
+	return !agent->pressure_outside && self > grant &&
+	       agent->usage.memory_held < mark + (self - grant);
+}
+
 static bool kill_next(GPtrArray *calls, GArray *actions)
 {
 	for (unsigned int i = 0; i < calls->len; i++) {
@@ -348,6 +376,17 @@ static bool kill_next(GPtrArray *calls, GArray *actions)
 	return false;
 }
 
+void acg_ladder_relieve(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+			GArray *actions)
+{
+	g_autoptr(GPtrArray) calls = NULL;
+
+	if (!agent->pressure_since)
+		return;
+	calls = victims(engine, agent);
+	relieve(engine, agent, calls, now, actions);
+}
+
 void acg_ladder_step(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
 		     GArray *actions)
 {
@@ -357,14 +396,15 @@ void acg_ladder_step(struct acg_engine *engine, struct acg_agent *agent, struct 
 
 	for (unsigned int i = 0; i < calls->len; i++)
 		if (acg_ladder_thaw_due(engine, calls->pdata[i], now))
-			acg_ladder_thaw(calls->pdata[i], now, actions);
+			acg_ladder_thaw(engine, calls->pdata[i], now, actions);
 	if (now.mono - agent->pressure_last >= (int64_t)ladder->calm) {
 		relieve(engine, agent, calls, now, actions);
 		return;
 	}
 	if (ladder->kill &&
 	    (kill_stalled(ladder, calls, now, actions) ||
-	     (pressed >= (int64_t)ladder->kill_after && kill_next(calls, actions)))) {
+	     (pressed >= (int64_t)ladder->kill_after && !self_is_to_blame(engine, agent) &&
+	      kill_next(calls, actions)))) {
 		agent->pressure_since = now.mono;
 		return;
 	}

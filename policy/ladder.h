@@ -18,7 +18,8 @@ void acg_ladder_step(struct acg_engine *engine, struct acg_agent *agent, struct 
 
 /* Freezing and thawing with their clocks; the state follows. */
 void acg_ladder_freeze(struct acg_call *call, struct acg_time now, GArray *actions);
-void acg_ladder_thaw(struct acg_call *call, struct acg_time now, GArray *actions);
+void acg_ladder_thaw(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+		     GArray *actions);
 
 /* Kills the call whole, after saying why. */
 void acg_ladder_kill(struct acg_call *call, enum acg_cause cause, GArray *actions);
@@ -29,8 +30,13 @@ bool acg_ladder_budget_short(const struct acg_engine *engine, const struct acg_a
 /* True while it has not fallen below the low mark again: between the two marks pressure that began goes on. */
 bool acg_ladder_still_short(const struct acg_engine *engine, const struct acg_agent *agent);
 
-/* Takes back what was done to a call: memory.high, throttled. */
-void acg_ladder_release(struct acg_call *call, GArray *actions);
+/* Takes back what was done to the call: a freeze that is not an operator's, then the throttling. */
+void acg_ladder_let_go(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+		       GArray *actions);
+
+/* The pressure of this agent is over: all calls in its reach are let go. */
+void acg_ladder_relieve(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+			GArray *actions);
 
 /* A freeze that has lasted its time. */
 bool acg_ladder_thaw_due(const struct acg_engine *engine, const struct acg_call *call,

@@ -153,10 +153,20 @@ static void forget_groups(struct acg_manager *manager)
 	}
 }
 
+static void let_go(struct acg_manager *manager)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+
+	acg_engine_stop(manager->engine, now, actions);
+	acg_manager_apply_all(manager, actions, now);
+}
+
 void acg_manager_free(struct acg_manager *manager)
 {
 	if (!manager)
 		return;
+	let_go(manager);
 	forget_groups(manager);
 	if (manager->timer)
 		g_source_remove(manager->timer);
@@ -213,6 +223,14 @@ void acg_manager_set_request(struct acg_manager *manager, uint64_t request)
 	manager->request = request;
 }
 
+static void forget_history(struct acg_manager *manager, const struct acg_agent *agent)
+{
+	g_autofree char *path = acg_agent_path(agent);
+
+	if (manager->history)
+		acg_history_remove(manager->history, path);
+}
+
 int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent, const char *name,
 			  const char *namespace, const char *user, uid_t uid,
 			  struct acg_agent **ret_agent, GError **error)
@@ -232,6 +250,7 @@ int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent,
 		acg_engine_agent_failed(manager->engine, agent);
 		return ret;
 	}
+	forget_history(manager, agent); /* of one of the same name that went while nobody looked */
 	g_array_set_size(actions, 0);
 	acg_engine_agent_made(manager->engine, agent, actions);
 	acg_manager_apply_all(manager, actions, now);
@@ -241,12 +260,10 @@ int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent,
 
 static void forget_agent(struct acg_manager *manager, struct acg_agent *agent)
 {
-	g_autofree char *path = acg_agent_path(agent);
 	GHashTableIter iter;
 	void *value;
 
-	if (manager->history)
-		acg_history_remove(manager->history, path);
+	forget_history(manager, agent);
 	g_hash_table_iter_init(&iter, agent->calls);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
 		manager->listener.gone(manager->listener.data, value);
@@ -277,7 +294,7 @@ int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agen
 	finish_vacant(manager, agent, now);
 	if (acg_manager_read_usage(manager, &agent->node).populated)
 		return acg_fail(error, EBUSY, "agent %s has processes", agent->name);
-	ret = acg_engine_agent_remove(manager->engine, agent, actions, error);
+	ret = acg_engine_agent_remove(manager->engine, agent, now, actions, error);
 	if (!ret)
 		ret = acg_manager_apply(manager, actions, now, error);
 	if (ret)
@@ -291,9 +308,13 @@ int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *ag
 			       enum acg_priority priority, GError **error)
 {
 	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+	int ret;
 
-	acg_engine_agent_priority(manager->engine, agent, priority, actions);
-	return acg_manager_apply(manager, actions, acg_manager_now(), error);
+	acg_engine_agent_priority(manager->engine, agent, priority, now, actions);
+	ret = acg_manager_apply(manager, actions, now, error);
+	acg_manager_arm(manager);
+	return ret;
 }
 
 /* --- calls -------------------------------------------------------------------------------------------------- */
@@ -349,6 +370,12 @@ int acg_manager_end(struct acg_manager *manager, struct acg_call *call, int exit
 	acg_manager_vacated(manager, call, false, now);
 	acg_manager_arm(manager);
 	return 0;
+}
+
+void acg_manager_await(struct acg_manager *manager, struct acg_call *call, bool awaited)
+{
+	acg_engine_await(manager->engine, call, awaited, acg_manager_now());
+	acg_manager_arm(manager);
 }
 
 int acg_manager_hint(struct acg_manager *manager, struct acg_call *call,

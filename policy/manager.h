@@ -42,7 +42,7 @@ struct acg_manager_options {
 /* Takes a reference of policy. Finds agents and calls that are already in the cgroup root and goes on with them. */
 int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy,
 		    struct acg_manager **ret_manager, GError **error);
-/* Leaves all cgroups as they are. */
+/* Leaves all cgroups and their limits as they are; but what the ladder holds back is let go. */
 void acg_manager_free(struct acg_manager *manager);
 
 const struct acg_registry *acg_manager_registry(const struct acg_manager *manager);
@@ -67,6 +67,8 @@ int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
 /* exit -1: not said. writer 0: the writer is not inside the call, else it goes back to self. */
 int acg_manager_end(struct acg_manager *manager, struct acg_call *call, int exit, pid_t writer,
 		    GError **error);
+/* Whoever began the call has `call` open (awaited), so that an `end` will come; or has closed it now. */
+void acg_manager_await(struct acg_manager *manager, struct acg_call *call, bool awaited);
 int acg_manager_hint(struct acg_manager *manager, struct acg_call *call,
 		     const struct acg_hint *hint, GError **error);
 /* rmdir of calls/ID: EBUSY with processes; a running one without ends, an ended one is forgotten. */
@@ -76,7 +78,7 @@ void acg_manager_expire(struct acg_manager *manager, struct acg_agent *agent);
 /* cgroup.procs: pid into a call, or into self (of an agent or a self node). */
 int acg_manager_move(struct acg_manager *manager, struct acg_node *to, pid_t pid, GError **error);
 /*
- * A write of `text` to one of the kernel's files of the node. From the agent itself (operator false) only those of design section 1, only
+ * A write of `text` to one of the kernel's files of the node. From others than operators only those that an agent may write, of calls only
  * downwards: EPERM with words. The kernel's own errno passes through.
  */
 int acg_manager_write(struct acg_manager *manager, struct acg_node *node, const char *file,

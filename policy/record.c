@@ -60,6 +60,8 @@ static void append_call(GString *out, const struct acg_call *call, struct acg_ti
 	acg_json_string(out, "state",
 			acg_call_state_name(has_ended(call) ? ACG_CALL_ENDED : call->state));
 	number_or_null(out, "pid", call->pid, call->pid > 0);
+	if (call->ns_pid)
+		acg_json_signed(out, "ns_pid", call->ns_pid);
 	append_times(out, call, now);
 	number_or_null(out, "exit", call->exit, call->exit >= 0);
 	number_or_null(out, "signal", call->signal, call->signal > 0);

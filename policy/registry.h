@@ -82,8 +82,10 @@ struct acg_call {
 	struct acg_node node;
 	char *id;
 	char *command;        /* as the policy lets it be kept */
+	bool command_whole;   /* it lets all of it be kept */
 	const char *class;    /* interned (g_intern_string); NULL: none */
 	struct acg_hint hint; /* what was asked */
+	struct acg_hint rule_hint; /* what the rule that its command matched says; kept when the command is not */
 	uint64_t grant;       /* bytes; ACG_MAX: nothing limited */
 	uint64_t memory_max;  /* bytes, in force; ACG_MAX: nothing limited */
 	uint64_t lowered
@@ -96,11 +98,13 @@ struct acg_call {
 	bool inhabited;       /* a process was in it once: when the last one goes it ends */
 	bool recorded;        /* its line of history is written */
 	bool operator_frozen; /* frozen by a write to cgroup.freeze, not by the ladder */
+	bool awaited; /* whoever began it has `call` open still, and will say how it ended */
 	pid_t pid;            /* the process that was moved in first; 0: none */
 	uint64_t request;     /* the FUSE request that began it, and which marker of it */
 	uint32_t request_step;
 	uint64_t ordinal;     /* it is the agent's so manieth call */
 	GArray *moved;        /* struct acg_moved, a process once; at most ACG_MOVED_KEPT, the newest */
+	pid_t ns_pid;         /* the same as whoever began the call sees it, from a nested pid namespace; 0: from none */
 	struct acg_time start;
 	struct acg_time end;
 	int exit;               /* -1: unknown */

@@ -49,6 +49,8 @@ static void measure_calls(struct acg_manager *manager, GHashTable *agents, struc
 			continue;
 		if (agent->pressure_since || manager->sampled)
 			tell_usage(manager, &agent->node, now, actions);
+		if (agent->pressure_since && agent->self_policy.grant != ACG_MAX)
+			tell_usage(manager, &agent->self, now, actions);
 		g_hash_table_iter_init(&calls, agent->calls);
 		while (g_hash_table_iter_next(&calls, NULL, &child))
 			if (((struct acg_call *)child)->node.group)
@@ -86,8 +88,7 @@ static void populated_changed(struct acg_manager *manager, struct acg_call *call
 {
 	struct acg_usage usage = {.populated = true};
 
-	if (call->by_mkdir || !call->inhabited || call->state == ACG_CALL_ENDED ||
-	    call->vacant_since)
+	if (call->by_mkdir || call->state == ACG_CALL_ENDED || call->vacant_since)
 		return;
 	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
 		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
@@ -95,7 +96,10 @@ static void populated_changed(struct acg_manager *manager, struct acg_call *call
 		if (enforcer->ops->populated)
 			usage.populated = enforcer->ops->populated(enforcer, &call->node);
 	}
-	if (!usage.populated)
+	if (!call->inhabited) /* somebody may have been born in it (CLONE_INTO_CGROUP) and be gone by now */
+		call->inhabited = usage.populated ||
+				  acg_manager_read_usage(manager, &call->node).cpu_usec > 0;
+	if (call->inhabited && !usage.populated)
 		acg_manager_vacated(manager, call, true, now);
 }
 

@@ -32,6 +32,7 @@ static const struct field call_fields[] = {
 	CALL(TYPE_STRING, command),
 	TIME(acg_call, start),
 	CALL(TYPE_INT, pid),
+	CALL(TYPE_INT, ns_pid),
 	CALL(TYPE_INT, exit),
 	CALL(TYPE_INT, signal),
 	CALL(TYPE_BOOL, by_mkdir),
@@ -84,6 +85,7 @@ static const struct field past_fields[] = {
 	{"cgroup", TYPE_U64, offsetof(struct acg_call, node.id)},
 	CALL(TYPE_STRING, command),
 	CALL(TYPE_INT, pid),
+	CALL(TYPE_INT, ns_pid),
 	CALL(TYPE_INT, exit),
 	CALL(TYPE_INT, signal),
 	{"memory_peak", TYPE_U64, offsetof(struct acg_call, usage.memory_peak)},
@@ -167,11 +169,13 @@ static void write_moved(GString *out, const GArray *moved)
 char *acg_state_call(const struct acg_call *call)
 {
 	g_autofree char *hint = acg_hint_format(&call->hint);
+	g_autofree char *rule_hint = acg_hint_format(&call->rule_hint);
 	GString *out = begin_text();
 
 	acg_json_unsigned(out, "committed", call->state != ACG_CALL_STARTING);
 	acg_json_unsigned(out, "detached", call->state == ACG_CALL_DETACHED);
 	acg_json_string(out, "hint", hint);
+	acg_json_string(out, "rule_hint", rule_hint);
 	write_fields(out, call_fields, G_N_ELEMENTS(call_fields), call);
 	write_limits(out, "lowered", call->lowered, ACG_N_LOWERABLE);
 	write_moved(out, call->moved);
@@ -323,9 +327,9 @@ static void read_moved(JsonObject *object, GArray *moved)
 	}
 }
 
-static void read_hint(JsonObject *object, struct acg_hint *hint)
+static void read_hint(JsonObject *object, const char *member, struct acg_hint *hint)
 {
-	const char *text = string_of(object, "hint");
+	const char *text = string_of(object, member);
 
 	if (text && *text)
 		acg_hint_parse(text, hint, NULL);
@@ -342,7 +346,8 @@ int acg_state_read_call(const char *text, struct acg_call *call, bool *ret_commi
 		return ret;
 	object = json_node_get_object(node);
 	read_fields(object, call_fields, G_N_ELEMENTS(call_fields), call);
-	read_hint(object, &call->hint);
+	read_hint(object, "hint", &call->hint);
+	read_hint(object, "rule_hint", &call->rule_hint);
 	read_limits(object, "lowered", call->lowered, ACG_N_LOWERABLE);
 	read_moved(object, call->moved);
 	call->state = int_of(object, "detached") ? ACG_CALL_DETACHED : ACG_CALL_RUNNING;
@@ -413,7 +418,7 @@ int acg_state_read_past(const char *line, struct acg_time now, struct acg_call *
 	if (!object || !int_of(object, "cgroup"))
 		return acg_fail(error, EPROTO, "this is no line of history");
 	read_fields(object, past_fields, G_N_ELEMENTS(past_fields), call);
-	read_hint(object, &call->hint);
+	read_hint(object, "hint", &call->hint);
 	if (string_of(object, "cpu"))
 		acg_cpu_class_parse(string_of(object, "cpu"), &call->cpu, NULL);
 	call->grant = limit_of(json_object_get_member(object, "grant"));

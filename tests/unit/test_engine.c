@@ -209,7 +209,8 @@ static void sub_agents(void **state)
 			       fixture.actions);
 	assert_int_equal(call->grant, 200 * MIB);
 	assert_int_equal(call->memory_max, 200 * MIB);
-	assert_int_equal(acg_engine_agent_remove(fixture.engine, agent, fixture.actions, NULL),
+	assert_int_equal(acg_engine_agent_remove(fixture.engine, agent, fixture.now,
+						 fixture.actions, NULL),
 			 -EBUSY);
 	fixture_free(&fixture);
 }
@@ -373,8 +374,10 @@ static void timeout_is_term_then_kill(void **state)
 	assert_int_equal(call->state, ACG_CALL_FROZEN);
 	turn(&fixture, 100 * SECOND);
 	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(fixture.engine->deadline, 0);
 	acg_engine_freeze(fixture.engine, call, false, fixture.now, fixture.actions);
 	assert_int_equal(call->frozen, 100 * SECOND);
+	assert_int_equal(fixture.engine->deadline, fixture.now.mono + 6 * SECOND);
 	clear_actions(&fixture);
 	turn(&fixture, 5 * SECOND);
 	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
@@ -468,11 +471,90 @@ static void priority_of_an_operator_stays(void **state)
 
 	(void)state;
 	clear_actions(&fixture);
-	acg_engine_agent_priority(fixture.engine, agent, ACG_PRIORITY_HIGH, fixture.actions);
+	acg_engine_agent_priority(fixture.engine, agent, ACG_PRIORITY_HIGH, fixture.now,
+				  fixture.actions);
 	assert_int_equal(value_set(&fixture, &agent->node, ACG_CONTROL_CPU_WEIGHT), 400);
 	acg_engine_set_policy(fixture.engine, policy, fixture.now, fixture.actions);
 	assert_int_equal(agent->priority, ACG_PRIORITY_HIGH);
 	acg_policy_unref(policy);
+	fixture_free(&fixture);
+}
+
+/* --- ends that somebody waits for ------------------------------------------------------------------------- */
+
+static void who_holds_the_file_open_is_waited_for(void **state)
+{
+	struct fixture fixture = fixture_new(NULL);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", NULL);
+
+	(void)state;
+	acg_engine_await(fixture.engine, call, true, fixture.now);
+	clear_actions(&fixture);
+	acg_engine_vacated(fixture.engine, call, false, true, fixture.now, fixture.actions);
+	turn(&fixture, ACG_END_AWAITED - 1);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_null(find_action(&fixture, ACG_DO_RECORD, &call->node));
+	acg_engine_await(fixture.engine, call, false, fixture.now);
+	assert_int_equal(fixture.engine->deadline, fixture.now.mono);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_non_null(find_action(&fixture, ACG_DO_RECORD, &call->node));
+	fixture_free(&fixture);
+}
+
+static void but_not_for_ever(void **state)
+{
+	struct fixture fixture = fixture_new(NULL);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", NULL);
+
+	(void)state;
+	acg_engine_await(fixture.engine, call, true, fixture.now);
+	acg_engine_vacated(fixture.engine, call, false, true, fixture.now, fixture.actions);
+	assert_int_equal(fixture.engine->deadline, fixture.now.mono + ACG_END_AWAITED);
+	turn(&fixture, ACG_END_AWAITED);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_non_null(find_action(&fixture, ACG_DO_RECORD, &call->node));
+	fixture_free(&fixture);
+}
+
+static void a_rule_holds_for_a_command_that_is_not_kept(void **state)
+{
+	struct fixture fixture = fixture_new(
+		"commands = \"none\"; rules = ({ match = \"^make\"; class = \"build\"; memory = \"100M\"; });");
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make all", NULL);
+	struct acg_hint batch = {.cpu = ACG_CPU_BATCH};
+
+	(void)state;
+	assert_string_equal(call->command, "");
+	assert_int_equal(call->grant, 100 * MIB);
+	acg_engine_hint(fixture.engine, call, &batch, fixture.now, fixture.actions);
+	assert_int_equal(call->grant, 100 * MIB);
+	assert_string_equal(call->class, "build");
+	fixture_free(&fixture);
+}
+
+static void frozen_time_is_no_grace_after_sigterm(void **state)
+{
+	struct fixture fixture = fixture_new(small_policy);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "small");
+	struct acg_hint hint = {.timeout = SECOND};
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &hint);
+	int64_t grace = fixture.engine->policy->ladder.term_grace;
+
+	(void)state;
+	turn(&fixture, SECOND);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(call->signal, SIGTERM);
+	acg_engine_freeze(fixture.engine, call, true, fixture.now, fixture.actions);
+	turn(&fixture, 2 * grace);
+	acg_engine_freeze(fixture.engine, call, false, fixture.now, fixture.actions);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(call->signal, SIGTERM);
+	turn(&fixture, grace);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(call->signal, SIGKILL);
 	fixture_free(&fixture);
 }
 
@@ -497,6 +579,10 @@ int main(void)
 		cmocka_unit_test(agents_lower_but_never_raise),
 		cmocka_unit_test(policy_is_applied_to_what_runs),
 		cmocka_unit_test(priority_of_an_operator_stays),
+		cmocka_unit_test(who_holds_the_file_open_is_waited_for),
+		cmocka_unit_test(but_not_for_ever),
+		cmocka_unit_test(a_rule_holds_for_a_command_that_is_not_kept),
+		cmocka_unit_test(frozen_time_is_no_grace_after_sigterm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

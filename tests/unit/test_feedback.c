@@ -176,8 +176,7 @@ static void test_not_memory(void **state)
 		"Somebody meant this: ask before you retry.");
 	assert_words(
 		&call, ACG_CAUSE_EMPTY, G,
-		"Nothing was limited: the process that began this call was gone at once, without a "
-		"child. "
+		"This call was over at once: if its command ran elsewhere, nothing was limited. "
 		"Begin it in the shell that then runs the command, or use: agentcg run -- COMMAND");
 }
 

@@ -131,7 +131,7 @@ static void priorities_weigh(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < G_N_ELEMENTS(table); i++) {
-		acg_engine_agent_priority(fixture.engine, agent, table[i].priority,
+		acg_engine_agent_priority(fixture.engine, agent, table[i].priority, fixture.now,
 					  fixture.actions);
 		assert_int_equal(agent->node.controls[ACG_CONTROL_CPU_WEIGHT], table[i].weight);
 	}

@@ -251,6 +251,85 @@ static void kills_one_call_never_more(void **state)
 	fixture_free(&fixture);
 }
 
+static void no_call_dies_because_self_grew(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &medium);
+
+	(void)state;
+	uses(call, 300 * MIB);
+	agent->self_usage.memory_current = 650 * MIB; /* its grant is 200M */
+	agent_runs_short(&fixture, agent);
+	for (int i = 0; i < 40 * 4; i++) {
+		press_on(&fixture, agent, ACG_LADDER_TICK);
+		call->grown = fixture.now.mono;
+		assert_null(find_action(&fixture, ACG_DO_SIGNAL, &call->node));
+	}
+	agent->self_usage.memory_current = 220 * MIB; /* not that */
+	press_on(&fixture, agent, ACG_LADDER_TICK);
+	assert_non_null(find_action(&fixture, ACG_DO_SIGNAL, &call->node));
+	fixture_free(&fixture);
+}
+
+static void goes_on_in_time_when_the_pressed_agent_is_gone(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *high = add_agent(&fixture, NULL, "high"),
+			 *lower = add_agent(&fixture, NULL, "low1");
+	struct acg_call *call = begin(&fixture, lower, "x", "make", &low);
+
+	(void)state;
+	uses(call, 300 * MIB);
+	acg_ladder_sign(fixture.engine, high, true, fixture.now, fixture.actions);
+	acg_ladder_freeze(call, fixture.now, fixture.actions);
+	assert_int_not_equal(call->throttled_since, 0);
+	clear_actions(&fixture);
+	assert_int_equal(acg_engine_agent_remove(fixture.engine, high, fixture.now,
+						 fixture.actions, NULL),
+			 0);
+	assert_non_null(find_action(&fixture, ACG_DO_THAW, &call->node));
+	assert_int_equal(call->state, ACG_CALL_RUNNING);
+	assert_int_equal((uint64_t)value_set(&fixture, &call->node, ACG_CONTROL_MEMORY_HIGH), ACG_MAX);
+	fixture_free(&fixture);
+}
+
+static void out_of_reach_a_freeze_still_ends(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+
+	(void)state;
+	acg_ladder_freeze(call, fixture.now, fixture.actions);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(fixture.engine->deadline, fixture.now.mono + 5 * SECOND);
+	turn(&fixture, 5 * SECOND);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(call->state, ACG_CALL_RUNNING);
+	fixture_free(&fixture);
+}
+
+static void nothing_stays_held_back_when_the_daemon_stops(void **state)
+{
+	struct fixture fixture = fixture_new(policy_text);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *x = begin(&fixture, agent, "x", "make", &low),
+			*y = begin(&fixture, agent, "y", "make", &low);
+
+	(void)state;
+	uses(x, 800 * MIB);
+	agent_runs_short(&fixture, agent);
+	acg_ladder_freeze(x, fixture.now, fixture.actions);
+	acg_engine_freeze(fixture.engine, y, true, fixture.now, fixture.actions);
+	clear_actions(&fixture);
+	acg_engine_stop(fixture.engine, fixture.now, fixture.actions);
+	assert_non_null(find_action(&fixture, ACG_DO_THAW, &x->node));
+	assert_int_equal((uint64_t)value_set(&fixture, &x->node, ACG_CONTROL_MEMORY_HIGH), ACG_MAX);
+	assert_null(find_action(&fixture, ACG_DO_THAW, &y->node)); /* a person's freeze */
+	fixture_free(&fixture);
+}
+
 static void a_livelock_ends(void **state)
 {
 	struct fixture fixture = fixture_new(policy_text);
@@ -344,6 +423,10 @@ int main(void)
 		cmocka_unit_test(an_only_call_is_not_frozen_for_its_own_budget),
 		cmocka_unit_test(frozen_at_most_half_of_a_minute),
 		cmocka_unit_test(kills_one_call_never_more),
+		cmocka_unit_test(no_call_dies_because_self_grew),
+		cmocka_unit_test(goes_on_in_time_when_the_pressed_agent_is_gone),
+		cmocka_unit_test(out_of_reach_a_freeze_still_ends),
+		cmocka_unit_test(nothing_stays_held_back_when_the_daemon_stops),
 		cmocka_unit_test(a_livelock_ends),
 		cmocka_unit_test(outside_pressure_reaches_lower_priorities_only),
 		cmocka_unit_test(our_own_delays_are_no_pressure),
