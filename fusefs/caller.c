@@ -17,6 +17,9 @@
 #ifndef NS_GET_TGID_FROM_PIDNS
 #define NS_GET_TGID_FROM_PIDNS _IOR(NSIO, 0x7, int)
 #endif
+#ifndef NS_GET_PID_IN_PIDNS
+#define NS_GET_PID_IN_PIDNS _IOR(NSIO, 0x8, int)
+#endif
 #ifndef NS_GET_TGID_IN_PIDNS
 #define NS_GET_TGID_IN_PIDNS _IOR(NSIO, 0x9, int)
 #endif
@@ -266,6 +269,13 @@ pid_t acg_caller_pid_seen(const struct acg_caller *caller, int ns, pid_t pid)
 	return errno == ENOTTY ? pid_seen_by_status(caller, ns, pid) : 0;
 }
 
+pid_t acg_caller_tid_seen(const struct acg_caller *caller, int ns, pid_t tid)
+{
+	int seen = caller->pid_ns_level <= 1 ? tid : ioctl(ns, NS_GET_PID_IN_PIDNS, (unsigned long)tid);
+
+	return MAX(seen, 0);
+}
+
 struct search {
 	const struct acg_caller *caller;
 	int ns;
@@ -348,4 +358,86 @@ uid_t acg_process_uid(pid_t pid)
 	    sscanf(status_field(status, "Uid"), "%u %u %u", &real, &effective, &saved) != 3)
 		return (uid_t)-1;
 	return real == saved && real == effective ? real : (uid_t)-1;
+}
+
+/* --- pids in texts ------------------------------------------------------------------------------------------ */
+
+#define DIGITS "0123456789"
+
+static void replace_text(GString *text, const GString *by)
+{
+	g_string_truncate(text, 0);
+	g_string_append_len(text, by->str, by->len);
+}
+
+void acg_hide_victims_pid(GString *text)
+{
+	static const char before[] = " (pid ";
+	g_autoptr(GString) out = g_string_sized_new(text->len);
+	const char *from = text->str, *at;
+
+	while ((at = strstr(from, before))) {
+		const char *number = at + strlen(before);
+		const char *behind = number + strspn(number, DIGITS);
+
+		if (behind > number && g_str_has_prefix(behind, ", ")) {
+			g_string_append_len(out, from, at - from);
+			g_string_append(out, " (");
+			from = behind + strlen(", ");
+		} else {
+			g_string_append_len(out, from, number - from);
+			from = number;
+		}
+	}
+	g_string_append(out, from);
+	replace_text(text, out);
+}
+
+/* A quote within a string of JSON has a backslash before it, so this can only be the member. */
+static const char pid_member[] = ",\"pid\":", ns_member[] = ",\"ns_pid\":";
+
+/* The caller's word for the pid at `number`, and where the text goes on. */
+static pid_t translate(const struct acg_caller *caller, int ns, const char *number,
+		       const char **ret_behind)
+{
+	const char *behind = number + strspn(number, DIGITS);
+
+	if (!g_str_has_prefix(behind, ns_member)) {
+		*ret_behind = behind;
+		return acg_caller_pid_seen(caller, ns, atoi(number));
+	}
+	behind += strlen(ns_member);
+	*ret_behind = behind + strspn(behind, DIGITS);
+	return atoi(behind);
+}
+
+void acg_caller_translate(const struct acg_caller *caller, GString *text)
+{
+	g_autoptr(GString) out = NULL;
+	const char *from = text->str, *at;
+	int ns;
+
+	if (caller->pid_ns_level <= 1)
+		return;
+	ns = acg_caller_open_pid_ns(caller->tid);
+	out = g_string_sized_new(text->len);
+	while ((at = strstr(from, pid_member))) {
+		const char *number = at + strlen(pid_member);
+		pid_t seen;
+
+		g_string_append_len(out, from, number - from);
+		from = number;
+		if (!g_ascii_isdigit(*number))
+			continue;
+		seen = translate(caller, ns, number, &from);
+		if (seen)
+			g_string_append_printf(out, "%d", seen);
+		else
+			g_string_append(out, "null");
+	}
+	if (ns >= 0)
+		close(ns);
+	g_string_append(out, from);
+	replace_text(text, out);
+	acg_hide_victims_pid(text);
 }

@@ -53,8 +53,20 @@ int acg_caller_open_pid_ns(pid_t pid);
  */
 pid_t acg_caller_pid_seen(const struct acg_caller *caller, int ns, pid_t pid);
 
+/* The same for a thread's id. Kernels before 6.11: 0 in another namespace. */
+pid_t acg_caller_tid_seen(const struct acg_caller *caller, int ns, pid_t tid);
+
 /* The user whose process it is; (uid_t)-1: it is gone, or its real, effective and saved user differ (setuid programs). */
 uid_t acg_process_uid(pid_t pid);
+
+/*
+ * Puts the pids in a text of JSON (info, history, events) into the caller's pid namespace: "pid" becomes what the caller sees (or
+ * null), and whom an OOM took is named without. In the daemon's own namespace nothing changes.
+ */
+void acg_caller_translate(const struct acg_caller *caller, GString *text);
+
+/* The second half of that, where the caller is not at hand: "name (pid 12, 70M)" becomes "name (70M)". */
+void acg_hide_victims_pid(GString *text);
 
 /*
  * The node that a path of /proc/PID/cgroup lies in (it may go on with "/..." or end at a newline): a call, or the self for everything else

@@ -38,7 +38,8 @@ void acg_fs_free(struct acg_fs *fs)
 {
 	if (!fs)
 		return;
-	g_thread_pool_free(fs->slow, FALSE, TRUE);
+	if (fs->slow)
+		g_thread_pool_free(fs->slow, FALSE, TRUE);
 	g_hash_table_unref(fs->backings);
 	g_hash_table_unref(fs->listings);
 	acg_kept_free(fs->texts);
@@ -61,6 +62,8 @@ static void reopen(uint64_t fh, struct acg_open *open, void *data)
 		if (acg_inode_place(acg_manager_registry(fs->manager), open->ino, &place) == 0)
 			acg_manager_watch(fs->manager, place.node, place.file->name, NULL);
 	}
+	if (open->call)
+		acg_fs_await(fs, open->call, true);
 	if (open->poll) {
 		acg_wire_wake(fs->fuse_fd, open->poll);
 		open->poll = 0;

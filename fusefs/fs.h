@@ -92,6 +92,9 @@ int acg_fs_open_record(struct acg_fs *fs, uint64_t ino, const struct acg_caller 
 /* Counts a refusal (once it is clear whose directory it was) and returns -errno for the reply. */
 int acg_fs_refuse(struct acg_fs *fs, const struct acg_place *place, bool marker, const GError *why);
 
+/* Replies to a read with that part of a text. */
+void acg_fs_reply_slice(fuse_req_t req, const GString *text, size_t size, off_t offset);
+
 /* Attributes of what a node id names. */
 struct stat acg_fs_attr(const struct acg_fs *fs, uint64_t ino, const struct acg_place *place);
 void acg_fs_reply_entry(fuse_req_t req, uint64_t ino, const struct acg_place *place);
@@ -115,7 +118,12 @@ void acg_kernel_slow_job(void *job, void *fs);
 void acg_stream_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
 		     struct acg_open *open, size_t size, unsigned int flags);
 void acg_stream_release(struct acg_fs *fs, struct acg_open *open);
-void acg_stream_abort(struct acg_fs *fs); /* answers all parked reads with ENODEV */
+/* Before the session goes: all requests that wait are answered (parked reads with ENODEV). */
+void acg_stream_abort(struct acg_fs *fs);
+
+/* markers.c */
+/* The call with this cgroup id has somebody who holds `call` open and will end it, or has no longer. */
+void acg_fs_await(struct acg_fs *fs, uint64_t call_id, bool awaited);
 
 /* ops_*.c */
 void acg_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);

@@ -14,7 +14,7 @@ static enum acg_where where_of(const struct acg_place *place)
 
 int acg_inode_place(const struct acg_registry *registry, uint64_t ino, struct acg_place *ret_place)
 {
-	struct acg_place place = {.index = ino & 0xff};
+	struct acg_place place = {.index = ino & ACG_INDEX_MASK};
 	uint64_t id = ino >> 8;
 
 	if (id) {

@@ -16,6 +16,8 @@
 #define ACG_INDEX_CALLS  2
 #define ACG_INDEX_AGENTS 3
 
+#define ACG_INDEX_MASK 0xff /* of a node id: the index */
+
 /* Where a node id leads. */
 struct acg_place {
 	struct acg_node *node;       /* agent or call; NULL: the root */

@@ -2,7 +2,7 @@
 /*
  * The kernel's own files. Reading: passed through where the kernel can (the daemon has no part in it then), else copied, each
  * read with a descriptor of its own, so that nothing is kept. Passthrough runs with the daemon's credentials, so it is for
- * O_RDONLY alone, and never for files with poll or with pids.
+ * O_RDONLY alone, and never for files with poll, pressure or pids.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ static bool try_passthrough(fuse_req_t req, const struct acg_place *place,
 	struct acg_open *open = acg_opens_get(fs->opens, fi->fh);
 
 	if (!fs->passthrough || (fi->flags & O_ACCMODE) != O_RDONLY || !place->node->group ||
-	    (place->file->flags & (ACG_FILE_POLL | ACG_FILE_PIDS)))
+	    (place->file->flags & (ACG_FILE_POLL | ACG_FILE_PRESSURE | ACG_FILE_PIDS)))
 		return false;
 	/* One that an earlier worker got so far is counted already. */
 	fi->backing_id = open->backing_id ? open->backing_id
@@ -188,6 +188,7 @@ static void start_slow(fuse_req_t req, const struct acg_place *place, const char
 struct pid_list {
 	const struct acg_caller *caller;
 	int ns; /* the caller's pid namespace */
+	const char *file; /* cgroup.procs or cgroup.threads */
 	GString *out;
 };
 
@@ -195,8 +196,11 @@ static int append_pid(pid_t pid, void *data)
 {
 	struct pid_list *list = data;
 
-	g_string_append_printf(list->out, "%d\n",
-			       acg_caller_pid_seen(list->caller, list->ns, pid));
+	bool thread = strcmp(list->file, "cgroup.threads") == 0;
+	pid_t seen = thread ? acg_caller_tid_seen(list->caller, list->ns, pid)
+			    : acg_caller_pid_seen(list->caller, list->ns, pid);
+
+	g_string_append_printf(list->out, "%d\n", seen);
 	return 0;
 }
 
@@ -206,20 +210,20 @@ static void append_pids_below(int dirfd, const char *name, void *data)
 
 	if (child < 0)
 		return;
-	acg_cgroup_each_pid(child, append_pid, data, NULL);
+	acg_cgroup_each_id(child, ((struct pid_list *)data)->file, append_pid, data, NULL);
 	acg_cgroup_each_child(child, append_pids_below, data);
 	close(child);
 }
 
-/* cgroup.procs in the caller's pid namespace; that of an agent lists all its processes, since its own cgroup can have none. */
+/* cgroup.procs or cgroup.threads in the caller's pid namespace; those of an agent list all of it, since its own cgroup can have none. */
 static void reply_pids(fuse_req_t req, const struct acg_place *place, size_t size, off_t offset,
 		       uint64_t fh)
 {
 	struct acg_fs *fs = acg_fs_of(req);
-	GString *text = acg_kept_get(fs->texts, fh);
+	const GString *text = acg_kept_get(fs->texts, fh);
 	int dirfd = place->node->group->dirfd;
 	struct acg_caller caller;
-	struct pid_list list = {&caller, -1, NULL};
+	struct pid_list list = {&caller, -1, place->file->name, NULL};
 
 	if (!text || offset == 0) {
 		if (acg_fs_caller(req, &caller, NULL) < 0 ||
@@ -227,19 +231,17 @@ static void reply_pids(fuse_req_t req, const struct acg_place *place, size_t siz
 			fuse_reply_err(req, ESRCH);
 			return;
 		}
-		list.out = text = g_string_new(NULL);
+		list.out = g_string_new(NULL);
 		list.ns = acg_caller_open_pid_ns(caller.tid);
-		acg_cgroup_each_pid(dirfd, append_pid, &list, NULL);
+		acg_cgroup_each_id(dirfd, list.file, append_pid, &list, NULL);
 		if (place->node->kind == ACG_KIND_AGENT)
 			acg_cgroup_each_child(dirfd, append_pids_below, &list);
 		if (list.ns >= 0)
 			close(list.ns);
-		acg_kept_put(fs->texts, fh, acg_opens_get(fs->opens, fh)->owner, text);
+		acg_kept_put(fs->texts, fh, acg_opens_get(fs->opens, fh)->owner, list.out);
+		text = list.out;
 	}
-	if ((size_t)offset >= text->len)
-		fuse_reply_buf(req, NULL, 0);
-	else
-		fuse_reply_buf(req, text->str + offset, MIN(size, text->len - offset));
+	acg_fs_reply_slice(req, text, size, offset);
 }
 
 void acg_kernel_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
@@ -250,7 +252,7 @@ void acg_kernel_read(fuse_req_t req, const struct acg_place *place, uint64_t fh,
 		return;
 	}
 	open->changed = 0;
-	if (strcmp(place->file->name, "cgroup.procs") == 0)
+	if (place->file->flags & ACG_FILE_PIDS)
 		reply_pids(req, place, size, offset, fh);
 	else if (place->file->flags & ACG_FILE_SLOW)
 		start_slow(req, place, NULL, size, offset);

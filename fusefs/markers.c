@@ -3,6 +3,7 @@
 #include "fusefs/marker.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "fusefs/file_ops.h"
 #include "fusefs/fs.h"
@@ -60,6 +61,19 @@ static struct acg_call *begun_before(const struct acg_fs *fs, const struct acg_a
 	return NULL;
 }
 
+/* As a caller in a nested pid namespace sees it; 0: he is in none. */
+static pid_t pid_in_ns(const struct acg_caller *caller, pid_t pid)
+{
+	int ns = caller->pid_ns_level > 1 ? acg_caller_open_pid_ns(caller->tid) : -1;
+	pid_t seen;
+
+	if (ns < 0)
+		return 0;
+	seen = acg_caller_pid_seen(caller, ns, pid);
+	close(ns);
+	return seen;
+}
+
 static int do_begin(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
 		    const struct acg_marker *marker, const char **ret_id, GError **error)
 {
@@ -81,6 +95,8 @@ static int do_begin(struct acg_fs *fs, struct acg_agent *agent, const struct acg
 	}
 	ret = mover_of(fs, agent, caller, marker, &begin.pid, error);
 
+	if (!ret && begin.pid)
+		begin.ns_pid = pid_in_ns(caller, begin.pid);
 	if (!ret)
 		ret = acg_manager_begin(fs->manager, agent, &begin, &call, error);
 	if (!ret)
@@ -136,6 +152,36 @@ static int do_marker(struct acg_fs *fs, struct acg_agent *agent, const struct ac
 	return acg_manager_hint(fs->manager, call, &marker->hint, error);
 }
 
+/* One line, whole, even where it has to be cut. */
+static void answer(struct acg_open *open, const char *text)
+{
+	g_autofree char *cut = g_strndup(text, sizeof(open->answer) - 2);
+	const char *end;
+
+	if (!g_utf8_validate(cut, -1, &end))
+		cut[end - cut] = '\0';
+	g_strdelimit(cut, "\n", ' ');
+	g_snprintf(open->answer, sizeof(open->answer), "%s\n", cut);
+}
+
+/* Who has begun a call and keeps the file open will say how it ended: the call is recorded then, not before. */
+static void began(struct acg_fs *fs, struct acg_open *open, const struct acg_call *call)
+{
+	open->began = 1;
+	if (open->call)
+		acg_fs_await(fs, open->call, false);
+	open->call = call->node.id;
+	acg_fs_await(fs, open->call, true);
+}
+
+void acg_fs_await(struct acg_fs *fs, uint64_t call_id, bool awaited)
+{
+	struct acg_node *node = acg_registry_node(acg_manager_registry(fs->manager), call_id);
+
+	if (node && node->kind == ACG_KIND_CALL)
+		acg_manager_await(fs->manager, acg_node_call(node), awaited);
+}
+
 static int do_line(struct acg_fs *fs, const struct acg_place *place, struct acg_caller *caller,
 		   struct acg_open *open, const char *line, size_t len, GError **error)
 {
@@ -147,9 +193,9 @@ static int do_line(struct acg_fs *fs, const struct acg_place *place, struct acg_
 		return ret;
 	ret = do_marker(fs, place->agent, caller, &marker, &id, error);
 	if (!ret)
-		g_snprintf(open->answer, sizeof(open->answer), "%s\n", id);
+		answer(open, id);
 	if (!ret && marker.verb == ACG_VERB_BEGIN)
-		open->began = 1;
+		began(fs, open, acg_agent_call(place->agent, id));
 	acg_marker_clear(&marker);
 	return ret;
 }
@@ -196,7 +242,7 @@ ACG_WRITER(call)
 	}
 	if (!ret)
 		return 0;
-	g_snprintf(open->answer, sizeof(open->answer), "%s\n", why->message);
+	answer(open, why->message);
 	acg_fs_refuse(fs, place, true, why);
 	g_propagate_error(error, g_steal_pointer(&why));
 	return ret;

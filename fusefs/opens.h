@@ -26,8 +26,10 @@ struct acg_open {
 	/* A read that moves the position: where to, once its answer is known to have arrived (acg_open_settle()). */
 	uint64_t read_unique, read_position;
 	int32_t backing_id; /* of passthrough; 0: none */
+	uint64_t call; /* call: node id of the call begun on this open last; 0: none */
 	uint8_t began; /* call: a begin came on this open; lines without a verb are ignored from then on */
 	uint8_t watched;             /* a kernel file with poll */
+	uint8_t nested;              /* opened from a nested pid namespace */
 	uint8_t changed;             /* kernel files with poll: changed since the last read */
 	char answer[ACG_ANSWER_MAX]; /* call: what a read gives, NUL-ended */
 };

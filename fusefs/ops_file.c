@@ -96,12 +96,14 @@ void acg_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	/* Text is made as it is read, and its size is not known before: the page cache has no part in it. */
 	fi->direct_io = 1;
 	if (place.file->flags & ACG_FILE_STREAM) {
+		open->nested = acg_caller_identify(&caller, NULL) < 0 || caller.pid_ns_level > 1;
+		/* Not `nonseekable`: offsets mean nothing, but head(1) wants to go back to them. */
 		open->position = acg_manager_eventlog(fs->manager, place.agent)->next;
-		fi->nonseekable = 1;
 	}
 	if ((place.file->flags & ACG_FILE_POLL) && (place.file->flags & ACG_FILE_KERNEL)) {
 		fs->watched += !open->watched;
 		open->watched = 1;
+		open->changed = 1; /* until it is read: as on cgroupfs */
 		acg_manager_watch(fs->manager, place.node, place.file->name, NULL);
 	}
 	if (place.file->flags & ACG_FILE_KERNEL)
@@ -112,33 +114,52 @@ void acg_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* --- read --------------------------------------------------------------------------------------------------- */
 
-static void reply_slice(fuse_req_t req, const char *text, size_t len, size_t size, off_t offset)
+void acg_fs_reply_slice(fuse_req_t req, const GString *text, size_t size, off_t offset)
 {
-	if ((size_t)offset >= len)
+	if ((size_t)offset >= text->len)
 		fuse_reply_buf(req, NULL, 0);
 	else
-		fuse_reply_buf(req, text + offset, MIN(size, len - offset));
+		fuse_reply_buf(req, text->str + offset, MIN(size, text->len - offset));
+}
+
+/* The file's text as this reader may see it. */
+static int render(fuse_req_t req, const struct acg_place *place, GString *out)
+{
+	struct acg_fs *fs = acg_fs_of(req);
+	struct acg_caller caller;
+	int ret = place->file->read(fs, place, out, NULL);
+
+	if (ret || !(place->file->flags & ACG_FILE_JSON_PIDS))
+		return ret;
+	ret = acg_fs_caller(req, &caller, NULL);
+	if (!ret)
+		ret = acg_caller_identify(&caller, NULL);
+	if (!ret)
+		acg_caller_translate(&caller, out);
+	return ret;
 }
 
 /* Rendered at the first read of an open, or again where a read starts over, so that a text of several reads is not torn. */
-static void read_text(fuse_req_t req, const struct acg_place *place, uint64_t fh, size_t size,
-		      off_t offset)
+static void read_text(fuse_req_t req, const struct acg_place *place, uint64_t fh,
+		      const struct acg_open *open, size_t size, off_t offset)
 {
 	struct acg_fs *fs = acg_fs_of(req);
-	GString *text = acg_kept_get(fs->texts, fh);
+	const GString *text = acg_kept_get(fs->texts, fh);
+	GString *fresh;
 	int ret;
 
 	if (!text || offset == 0) {
-		text = g_string_new(NULL);
-		ret = place->file->read(fs, place, text, NULL);
+		fresh = g_string_new(NULL);
+		ret = render(req, place, fresh);
 		if (ret) {
-			g_string_free(text, TRUE);
+			g_string_free(fresh, TRUE);
 			fuse_reply_err(req, -ret);
 			return;
 		}
-		acg_kept_put(fs->texts, fh, acg_opens_get(fs->opens, fh)->owner, text);
+		acg_kept_put(fs->texts, fh, open->owner, fresh);
+		text = fresh;
 	}
-	reply_slice(req, text->str, text->len, size, offset);
+	acg_fs_reply_slice(req, text, size, offset);
 }
 
 /* The answer to the last write is a stream: what was read is gone, whatever the offset. */
@@ -153,6 +174,17 @@ static void read_answer(fuse_req_t req, struct acg_open *open, size_t size)
 	acg_open_read_done(open, fuse_reply_buf(req, open->answer + open->position, n) == 0);
 }
 
+/* As cgroupfs says for a file whose cgroup is gone; a stream is at its end. */
+static void reply_gone(fuse_req_t req, uint64_t ino)
+{
+	const struct acg_file *file = acg_file_at(ino & ACG_INDEX_MASK);
+
+	if (file && (file->flags & ACG_FILE_STREAM))
+		fuse_reply_buf(req, NULL, 0);
+	else
+		fuse_reply_err(req, ENODEV);
+}
+
 void acg_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		 struct fuse_file_info *fi)
 {
@@ -165,7 +197,7 @@ void acg_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		return;
 	}
 	if (acg_inode_place(acg_manager_registry(fs->manager), ino, &place) < 0) {
-		fuse_reply_err(req, ENODEV); /* as cgroupfs says for a file whose cgroup is gone */
+		reply_gone(req, ino);
 		return;
 	}
 	if (place.file->flags & ACG_FILE_KERNEL)
@@ -175,7 +207,7 @@ void acg_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	else if (place.file->flags & ACG_FILE_ANSWER)
 		read_answer(req, open, size);
 	else
-		read_text(req, &place, fi->fh, size, offset);
+		read_text(req, &place, fi->fh, open, size, offset);
 }
 
 /* --- write -------------------------------------------------------------------------------------------------- */
@@ -245,6 +277,8 @@ void acg_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	acg_kernel_release(req, open);
 	if (open && open->watched)
 		fs->watched--;
+	if (open && open->call)
+		acg_fs_await(fs, open->call, false);
 	acg_opens_remove(fs->opens, fi->fh);
 	fuse_reply_err(req, 0);
 }

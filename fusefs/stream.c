@@ -33,6 +33,8 @@ static bool try_reply(struct acg_fs *fs, fuse_req_t req, uint64_t unique, struct
 	position = open->position;
 	if (!acg_eventlog_read(log_of(fs, place), &position, MIN(size, READ_MAX), out))
 		return false;
+	if (open->nested)
+		acg_hide_victims_pid(out);
 	acg_open_read_begin(open, unique, position);
 	acg_open_read_done(open, fuse_reply_buf(req, out->str, out->len) == 0);
 	return true;
@@ -89,10 +91,15 @@ static unsigned int stream_events(struct acg_fs *fs, const struct acg_open *open
 	return open->position < log_of(fs, place)->next ? POLLIN | POLLRDNORM : 0;
 }
 
-/* As kernfs has it: always readable, and POLLPRI with POLLERR when it changed since the last read. */
-static unsigned int kernel_events(const struct acg_open *open)
+/*
+ * As kernfs has it: always readable, and POLLPRI with POLLERR when it changed since the last read, or was never read. A pressure file
+ * without a trigger says the same, always (psi_trigger_poll).
+ */
+static unsigned int kernel_events(const struct acg_open *open, const struct acg_file *file)
 {
-	return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | (open->changed ? POLLPRI | POLLERR : 0);
+	bool changed = open->changed || (file->flags & ACG_FILE_PRESSURE);
+
+	return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | (changed ? POLLPRI | POLLERR : 0);
 }
 
 void acg_op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
@@ -113,7 +120,7 @@ void acg_op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
 	else if (place.file->flags & ACG_FILE_STREAM)
 		fuse_reply_poll(req, stream_events(fs, open, &place));
 	else
-		fuse_reply_poll(req, kernel_events(open));
+		fuse_reply_poll(req, kernel_events(open, place.file));
 }
 
 static void wake_poll(struct acg_fs *fs, struct acg_open *open)
@@ -213,6 +220,7 @@ void acg_stream_release(struct acg_fs *fs, struct acg_open *open)
 
 void acg_stream_abort(struct acg_fs *fs)
 {
+	g_thread_pool_free(g_steal_pointer(&fs->slow), FALSE, TRUE);
 	while (fs->parked.head) {
 		struct acg_parked *parked = fs->parked.head->data;
 
