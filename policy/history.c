@@ -12,6 +12,7 @@
 
 #define CURRENT  ".jsonl"
 #define OLDER    ".jsonl.1"
+#define TAIL_BYTES (128 * 1024) /* what a restart reads of each file: far more than the lines that it looks for */
 #define STEM_MAX 200 /* bytes of a file name before its suffix; NAME_MAX is 255 */
 
 struct acg_history {
@@ -183,25 +184,31 @@ int acg_history_append(struct acg_history *history, const char *agent, const cha
 	return ret;
 }
 
-static int read_file(const struct acg_history *history, const char *name, GString *out,
-		     GError **error)
+/* Whole lines only, of the last max_bytes. */
+static int read_file(const struct acg_history *history, const char *name, off_t max_bytes,
+		     GString *out, GError **error)
 {
 	int fd = open_file(history, name, O_RDONLY);
 	size_t start = out->len;
 	const char *newline;
 	char buf[16384];
+	bool cut;
 	ssize_t n;
 
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0)
 		return acg_fail_errno(error, -fd, "cannot open the history file %s", name);
+	cut = max_bytes && lseek(fd, -max_bytes, SEEK_END) > 0;
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		g_string_append_len(out, buf, n);
 	n = n < 0 ? acg_fail_errno(error, errno, "cannot read the history file %s", name) : 0;
 	close(fd);
 	newline = memrchr(out->str + start, '\n', out->len - start);
 	g_string_truncate(out, n < 0 ? start : newline ? (size_t)(newline + 1 - out->str) : start);
+	newline = cut ? memchr(out->str + start, '\n', out->len - start) : NULL;
+	if (newline)
+		g_string_erase(out, start, newline + 1 - (out->str + start));
 	return n;
 }
 
@@ -210,12 +217,37 @@ int acg_history_read(struct acg_history *history, const char *agent, GString *ou
 	g_autofree char *older = file_name(agent, OLDER);
 	g_autofree char *current = file_name(agent, CURRENT);
 	size_t start = out->len;
-	int ret = read_file(history, older, out, error);
+	int ret = read_file(history, older, 0, out, error);
 
 	if (!ret)
-		ret = read_file(history, current, out, error);
+		ret = read_file(history, current, 0, out, error);
 	if (ret)
 		g_string_truncate(out, start);
+	return ret;
+}
+
+/* Where the last so many lines begin. */
+static size_t last_lines(const GString *text, unsigned int n)
+{
+	const char *at = text->str + text->len;
+
+	for (n++; at && at > text->str && n; n--)
+		at = memrchr(text->str, '\n', at - text->str);
+	return at && !n ? (size_t)(at + 1 - text->str) : 0;
+}
+
+int acg_history_tail(struct acg_history *history, const char *agent, unsigned int max_lines,
+		     GString *out, GError **error)
+{
+	g_autofree char *older = file_name(agent, OLDER);
+	g_autofree char *current = file_name(agent, CURRENT);
+	g_autoptr(GString) text = g_string_new(NULL);
+	int ret = read_file(history, older, TAIL_BYTES, text, error);
+
+	if (!ret)
+		ret = read_file(history, current, TAIL_BYTES, text, error);
+	if (!ret)
+		g_string_append(out, text->str + last_lines(text, max_lines));
 	return ret;
 }
 

@@ -36,6 +36,13 @@ int acg_history_append(struct acg_history *history, const char *agent, const cha
  */
 int acg_history_read(struct acg_history *history, const char *agent, GString *out, GError **error);
 
+/*
+ * The last lines, oldest first, as many as there are in the last 128 KiB of each file but no more than max_lines. Nothing
+ * there yet: nothing.
+ */
+int acg_history_tail(struct acg_history *history, const char *agent, unsigned int max_lines,
+		     GString *out, GError **error);
+
 /* Removes an agent's files. */
 void acg_history_remove(struct acg_history *history, const char *agent);
 

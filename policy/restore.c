@@ -160,22 +160,21 @@ static bool was_forgotten(const struct acg_agent *agent, uint64_t id)
 	return false;
 }
 
-static void find_past(struct restore *restore, struct acg_agent *agent, const char *line)
+struct past {
+	struct acg_engine *engine;
+	struct acg_agent *agent;
+};
+
+/* A later line with the same ID is about a later call. */
+static struct acg_call *make_past(const char *id, void *data)
 {
-	struct acg_engine *engine = restore->manager->engine;
-	g_autofree char *id = acg_state_past_id(line);
-	struct acg_call *old = id ? acg_agent_call(agent, id) : NULL;
-	struct acg_call *call;
+	const struct past *past = data;
+	struct acg_call *old = acg_agent_call(past->agent, id);
 
 	if (old)
-		acg_engine_forget_past(engine, old);
-	call = id && acg_name_check(id, NULL) == 0 ? acg_engine_call_past(engine, agent, id) : NULL;
-	if (!call)
-		return;
-	if (acg_state_read_past(line, restore->now, call, NULL) < 0)
-		acg_engine_begin_failed(engine, call);
-	else
-		acg_engine_call_past_known(engine, call);
+		acg_engine_forget_past(past->engine, old);
+	return acg_name_check(id, NULL) == 0 ? acg_engine_call_past(past->engine, past->agent, id)
+					     : NULL;
 }
 
 /* The last lines of the agent's history, as many as ended calls are kept. */
@@ -184,16 +183,17 @@ static void find_ended(struct restore *restore, struct acg_agent *agent)
 	struct acg_manager *manager = restore->manager;
 	g_autofree char *path = acg_agent_path(agent);
 	g_autoptr(GString) text = g_string_new(NULL);
+	struct past past = {manager->engine, agent};
 	g_auto(GStrv) lines = NULL;
-	unsigned int n, first;
+	struct acg_call *call;
 
-	if (!manager->history || acg_history_read(manager->history, path, text, NULL) < 0)
+	if (!manager->history ||
+	    acg_history_tail(manager->history, path, ACG_ENDED_KEPT, text, NULL) < 0)
 		return;
 	lines = g_strsplit(text->str, "\n", -1);
-	n = g_strv_length(lines);
-	first = n > ACG_ENDED_KEPT + 1 ? n - ACG_ENDED_KEPT - 1 : 0;
-	for (unsigned int i = first; i < n; i++)
-		find_past(restore, agent, lines[i]);
+	for (unsigned int i = 0; lines[i]; i++)
+		if (acg_state_read_past(lines[i], restore->now, make_past, &past, &call, NULL) == 0)
+			acg_engine_call_past_known(manager->engine, call);
 }
 
 /* Those that somebody removed, or that are too old, were there only to tell that they are recorded. */

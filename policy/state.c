@@ -409,13 +409,16 @@ static struct acg_time past_time(JsonObject *object, const char *name, struct ac
 	return (struct acg_time){now.mono - (now.real - real), real};
 }
 
-int acg_state_read_past(const char *line, struct acg_time now, struct acg_call *call,
-			GError **error)
+int acg_state_read_past(const char *line, struct acg_time now,
+			struct acg_call *(*fn)(const char *id, void *data), void *data,
+			struct acg_call **ret_call, GError **error)
 {
 	g_autoptr(JsonNode) node = parse(line);
 	JsonObject *object = node ? json_node_get_object(node) : NULL;
+	const char *id = object && int_of(object, "cgroup") ? string_of(object, "id") : NULL;
+	struct acg_call *call = id ? fn(id, data) : NULL;
 
-	if (!object || !int_of(object, "cgroup"))
+	if (!call)
 		return acg_fail(error, EPROTO, "this is no line of history");
 	read_fields(object, past_fields, G_N_ELEMENTS(past_fields), call);
 	read_hint(object, "hint", &call->hint);
@@ -427,14 +430,8 @@ int acg_state_read_past(const char *line, struct acg_time now, struct acg_call *
 	call->frozen = int_of(object, "frozen_ms") * 1000;
 	call->start = past_time(object, "start", now);
 	call->end = past_time(object, "end", now);
+	*ret_call = call;
 	return 0;
-}
-
-char *acg_state_past_id(const char *line)
-{
-	g_autoptr(JsonNode) node = parse(line);
-
-	return node ? g_strdup(string_of(json_node_get_object(node), "id")) : NULL;
 }
 
 bool acg_state_is_event(const char *line, const char *event, const char *agent, const char *call)

@@ -35,13 +35,12 @@ int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *re
 int acg_state_read_root(const char *text, uint64_t *ret_events, GError **error);
 
 /*
- * An ended call from its line of history (record.h), which is all that is left of it. Fills in what is there; call->id is
- * not touched. EPROTO: no such line.
+ * An ended call from its line of history (record.h), which is all that is left of it. fn is given its ID and makes the call that is
+ * filled in, or NULL. EPROTO: no such line, or it was not made.
  */
-int acg_state_read_past(const char *line, struct acg_time now, struct acg_call *call,
-			GError **error);
-/* The ID of such a line, free with g_free; NULL: no such line. */
-char *acg_state_past_id(const char *line);
+int acg_state_read_past(const char *line, struct acg_time now,
+			struct acg_call *(*fn)(const char *id, void *data), void *data,
+			struct acg_call **ret_call, GError **error);
 
 /* True if the line of `events` is about this: agent and call may be NULL. */
 bool acg_state_is_event(const char *line, const char *event, const char *agent, const char *call);

@@ -25,8 +25,9 @@ mkdir "$fs/agents/a"
 churn() { "$ACG_BUILD/tests/host/churn" "$@" "$fs" a; }
 left() { find "$root/a" -mindepth 1 -name 'call-*' -type d; }
 none_left() { for _ in $(seq 100); do [ -n "$(left)" ] || return 0; sleep 0.1; done; fail "left: $(left | head)"; }
-anon() { awk '$1 == "RssAnon:" { print $2 }' "/proc/$daemon/status"; }
-descriptors() { find "/proc/$daemon/fd" -mindepth 1 | wc -l; }
+worker=$(pgrep -P "$daemon")
+anon() { awk '$1 == "RssAnon:" { print $2 }' "/proc/$worker/status"; }
+descriptors() { find "/proc/$worker/fd" -mindepth 1 | wc -l; }
 
 echo "# until all that is bounded is full"
 churn --count "$warm" --killed 24 --seed 1 > "$TMPDIR/warm"

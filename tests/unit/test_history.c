@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -246,9 +247,39 @@ static void test_open_fails(void **state)
 	assert_ptr_equal(history, (void *)state);
 }
 
+/* What a restart reads: the last lines of both files, whole. */
+static void the_tail(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *filler = g_strnfill(990, 'x');
+
+	for (unsigned int i = 0; i < 500; i++) {
+		g_autofree char *line = g_strdup_printf("%u %s", i, filler);
+
+		assert_int_equal(acg_history_append(f->history, "a", line, 400 * 1024, NULL), 0);
+	}
+	for (unsigned int n = 0; n <= 64; n += 16) {
+		g_autoptr(GString) out = g_string_new(NULL);
+		g_auto(GStrv) lines = NULL;
+
+		assert_int_equal(acg_history_tail(f->history, "a", n, out, NULL), 0);
+		lines = g_strsplit(out->str, "\n", -1);
+		assert_int_equal(g_strv_length(lines), n ? n + 1 : 0);
+		for (unsigned int i = 0; i < n; i++)
+			assert_int_equal(atoi(lines[i]), 500 - n + i);
+	}
+	{
+		g_autoptr(GString) out = g_string_new(NULL);
+
+		assert_int_equal(acg_history_tail(f->history, "nobody", 64, out, NULL), 0);
+		assert_int_equal(out->len, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_tail, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_append_and_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_opened_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
