@@ -173,7 +173,7 @@ static void append_agents(GString *out, GHashTable *agents, struct acg_time now)
 		append_agent(out, agent, acg_engine_largest_grant(agent, NULL));
 		acg_json_open(out, "all_calls", '[');
 		for (GList *id = ids; id; id = id->next)
-			append_call(out, g_hash_table_lookup(agent->calls, id->data), now);
+			append_call(out, acg_agent_call(agent, id->data), now);
 		acg_json_close(out, ']');
 		append_agents(out, agent->agents, now);
 		acg_json_close(out, '}');

@@ -4,12 +4,15 @@
 
 #include <string.h>
 
+#include "policy/state.h"
+
 static void call_free(void *data)
 {
 	struct acg_call *call = data;
 
 	g_free(call->id);
 	g_free(call->command);
+	g_free(call->past_line);
 	g_free(call->victim);
 	g_free(call->reason);
 	g_free(call->feedback);
@@ -51,9 +54,23 @@ void acg_registry_free(struct acg_registry *registry)
 	g_free(registry);
 }
 
+/* Its end is known from the scan; all times are read by the same two clocks. */
+static struct acg_call *fill_in(struct acg_call *call)
+{
+	g_autofree char *line = call ? g_steal_pointer(&call->past_line) : NULL;
+
+	if (line)
+		acg_state_read_past(line, call->end, call);
+	return call;
+}
+
 struct acg_node *acg_registry_node(const struct acg_registry *registry, uint64_t id)
 {
-	return g_hash_table_lookup(registry->nodes, &id);
+	struct acg_node *node = g_hash_table_lookup(registry->nodes, &id);
+
+	if (node && node->kind == ACG_KIND_CALL)
+		fill_in((struct acg_call *)node);
+	return node;
 }
 
 struct acg_agent *acg_registry_agent(const struct acg_registry *registry,
@@ -64,7 +81,7 @@ struct acg_agent *acg_registry_agent(const struct acg_registry *registry,
 
 struct acg_call *acg_agent_call(const struct acg_agent *agent, const char *id)
 {
-	return g_hash_table_lookup(agent->calls, id);
+	return fill_in(g_hash_table_lookup(agent->calls, id));
 }
 
 struct acg_call *acg_node_call(struct acg_node *node)

@@ -97,6 +97,7 @@ struct acg_call {
 	bool keep;            /* a persistent shell: it survives its command's OOM */
 	bool inhabited;       /* a process was in it once: when the last one goes it ends */
 	bool recorded;        /* its line of history is written */
+	char *past_line;      /* of an earlier daemon's ended call: that line, until somebody asks for the call */
 	bool operator_frozen; /* frozen by a write to cgroup.freeze, not by the ladder */
 	bool awaited; /* whoever began it has `call` open still, and will say how it ended */
 	pid_t pid;            /* the process that was moved in first; 0: none */
@@ -184,7 +185,7 @@ struct acg_registry {
 struct acg_registry *acg_registry_new(void);
 void acg_registry_free(struct acg_registry *registry);
 
-/* The node with this cgroup id, or NULL. Valid until the agent or call is removed. */
+/* The node with this cgroup id, or NULL. Valid until the agent or call is removed. By this and acg_agent_call() a call is asked for. */
 struct acg_node *acg_registry_node(const struct acg_registry *registry, uint64_t id);
 
 /* By name; NULL: no such. `parent` NULL: at the top. */

@@ -160,21 +160,23 @@ static bool was_forgotten(const struct acg_agent *agent, uint64_t id)
 	return false;
 }
 
-struct past {
-	struct acg_engine *engine;
-	struct acg_agent *agent;
-};
-
-/* A later line with the same ID is about a later call. */
-static struct acg_call *make_past(const char *id, void *data)
+/* A later line with the same ID is about a later call. What else is in the line is read when somebody asks for the call. */
+static void find_past(struct restore *restore, struct acg_agent *agent, const char *line)
 {
-	const struct past *past = data;
-	struct acg_call *old = acg_agent_call(past->agent, id);
+	struct acg_engine *engine = restore->manager->engine;
+	struct acg_state_past past;
+	struct acg_call *call;
 
-	if (old)
-		acg_engine_forget_past(past->engine, old);
-	return acg_name_check(id, NULL) == 0 ? acg_engine_call_past(past->engine, past->agent, id)
-					     : NULL;
+	if (acg_state_scan_past(line, restore->now, &past, NULL) < 0)
+		return;
+	call = acg_agent_call(agent, past.id);
+	if (call)
+		acg_engine_forget_past(engine, call);
+	call = acg_engine_call_past(engine, agent, past.id);
+	call->node.id = past.cgroup;
+	call->start = call->end = past.end;
+	call->past_line = g_strdup(line);
+	acg_engine_call_past_known(engine, call);
 }
 
 /* The last lines of the agent's history, as many as ended calls are kept. */
@@ -183,17 +185,14 @@ static void find_ended(struct restore *restore, struct acg_agent *agent)
 	struct acg_manager *manager = restore->manager;
 	g_autofree char *path = acg_agent_path(agent);
 	g_autoptr(GString) text = g_string_new(NULL);
-	struct past past = {manager->engine, agent};
 	g_auto(GStrv) lines = NULL;
-	struct acg_call *call;
 
 	if (!manager->history ||
 	    acg_history_tail(manager->history, path, ACG_ENDED_KEPT, text, NULL) < 0)
 		return;
 	lines = g_strsplit(text->str, "\n", -1);
 	for (unsigned int i = 0; lines[i]; i++)
-		if (acg_state_read_past(lines[i], restore->now, make_past, &past, &call, NULL) == 0)
-			acg_engine_call_past_known(manager->engine, call);
+		find_past(restore, agent, lines[i]);
 }
 
 /* Those that somebody removed, or that are too old, were there only to tell that they are recorded. */

@@ -80,9 +80,8 @@ static const struct field agent_fields[] = {
 	COUNTER(oom_kills),
 };
 
-/* Of an ended call, as record.c writes it; times and limits are read apart. */
+/* Of an ended call, as record.c writes it; the ID, times and limits are read apart. */
 static const struct field past_fields[] = {
-	{"cgroup", TYPE_U64, offsetof(struct acg_call, node.id)},
 	CALL(TYPE_STRING, command),
 	CALL(TYPE_INT, pid),
 	CALL(TYPE_INT, ns_pid),
@@ -409,17 +408,41 @@ static struct acg_time past_time(JsonObject *object, const char *name, struct ac
 	return (struct acg_time){now.mono - (now.real - real), real};
 }
 
-int acg_state_read_past(const char *line, struct acg_time now,
-			struct acg_call *(*fn)(const char *id, void *data), void *data,
-			struct acg_call **ret_call, GError **error)
+/* The text behind "KEY": in a line of ours. In its strings quotes are escaped, so it is found there only. */
+static const char *scan_key(const char *line, const char *key)
+{
+	const char *at = strstr(line, key);
+
+	return at ? at + strlen(key) : NULL;
+}
+
+int acg_state_scan_past(const char *line, struct acg_time now, struct acg_state_past *ret_past,
+			GError **error)
+{
+	const char *id = scan_key(line, "{\"id\":\""), *end = scan_key(line, "\"end\":"),
+		   *cgroup = scan_key(line, "\"cgroup\":");
+	size_t len = id ? strcspn(id, "\"") : 0;
+	struct acg_state_past past = {0};
+
+	if (!end || !cgroup || !len || len >= sizeof(past.id))
+		return acg_fail(error, EPROTO, "this is no line of history");
+	memcpy(past.id, id, len);
+	past.cgroup = g_ascii_strtoull(cgroup, NULL, 10);
+	past.end.real = g_ascii_strtod(end, NULL) * G_USEC_PER_SEC + 0.5;
+	past.end.mono = now.mono - (now.real - past.end.real);
+	if (!past.cgroup || acg_name_check(past.id, NULL) < 0)
+		return acg_fail(error, EPROTO, "this is no line of history");
+	*ret_past = past;
+	return 0;
+}
+
+void acg_state_read_past(const char *line, struct acg_time now, struct acg_call *call)
 {
 	g_autoptr(JsonNode) node = parse(line);
 	JsonObject *object = node ? json_node_get_object(node) : NULL;
-	const char *id = object && int_of(object, "cgroup") ? string_of(object, "id") : NULL;
-	struct acg_call *call = id ? fn(id, data) : NULL;
 
-	if (!call)
-		return acg_fail(error, EPROTO, "this is no line of history");
+	if (!object)
+		return;
 	read_fields(object, past_fields, G_N_ELEMENTS(past_fields), call);
 	read_hint(object, "hint", &call->hint);
 	if (string_of(object, "cpu"))
@@ -429,9 +452,6 @@ int acg_state_read_past(const char *line, struct acg_time now,
 	call->delayed = int_of(object, "delayed_ms") * 1000;
 	call->frozen = int_of(object, "frozen_ms") * 1000;
 	call->start = past_time(object, "start", now);
-	call->end = past_time(object, "end", now);
-	*ret_call = call;
-	return 0;
 }
 
 bool acg_state_is_event(const char *line, const char *event, const char *agent, const char *call)

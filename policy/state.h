@@ -34,13 +34,17 @@ int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *re
 			 GError **error);
 int acg_state_read_root(const char *text, uint64_t *ret_events, GError **error);
 
-/*
- * An ended call from its line of history (record.h), which is all that is left of it. fn is given its ID and makes the call that is
- * filled in, or NULL. EPROTO: no such line, or it was not made.
- */
-int acg_state_read_past(const char *line, struct acg_time now,
-			struct acg_call *(*fn)(const char *id, void *data), void *data,
-			struct acg_call **ret_call, GError **error);
+/* What is needed of a line of history at once: the ID, and that it is such a line, with a cgroup. id: NUL-ended. */
+struct acg_state_past {
+	char id[65];
+	uint64_t cgroup;
+	struct acg_time end;
+};
+int acg_state_scan_past(const char *line, struct acg_time now, struct acg_state_past *ret_past,
+			GError **error);
+
+/* Fills in an ended call from its line of history (record.h), which is all that is left of it. */
+void acg_state_read_past(const char *line, struct acg_time now, struct acg_call *call);
 
 /* True if the line of `events` is about this: agent and call may be NULL. */
 bool acg_state_is_event(const char *line, const char *event, const char *agent, const char *call);

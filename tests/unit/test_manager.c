@@ -165,6 +165,64 @@ static void a_cgroup_that_will_not_go_is_recorded_once(void **state)
 	setup_free(setup);
 }
 
+static unsigned int n_lines(const char *text)
+{
+	unsigned int n = 0;
+
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}
+
+/* Begins, hints and ends a call as often as it takes, whatever the kernel says in between. */
+static unsigned int one_call_in_a_storm(struct setup *setup, struct acg_agent *agent, GRand *rand)
+{
+	static const char *const operations[] = {"make", "set", "move", "remove", "none"};
+	static const int errors[] = {ENOMEM, EIO, ENOSPC};
+	struct acg_begin begin = {.pid = 1234};
+	struct acg_hint hint = {.memory = ACG_MEMORY_LOW};
+	struct acg_call *call = NULL;
+	unsigned int refused = 0;
+
+	for (unsigned int i = 0; !call || call->state != ACG_CALL_ENDED; i++) {
+		int error = errors[g_rand_int_range(rand, 0, G_N_ELEMENTS(errors))], ret;
+
+		acg_enforcer_fake_fail(setup->fake,
+				       operations[g_rand_int_range(rand, 0, G_N_ELEMENTS(operations))],
+				       error);
+		if (call && i % 2)
+			acg_manager_hint(setup->manager, call, &hint, NULL);
+		ret = call ? acg_manager_end(setup->manager, call, 0, 0, NULL)
+			   : acg_manager_begin(setup->manager, agent, &begin, &call, NULL);
+		assert_true(ret == 0 || ret == -error);
+		refused += ret != 0;
+		assert_int_equal(agent->n_alive, call && call->state != ACG_CALL_ENDED);
+	}
+	return refused;
+}
+
+static void a_storm_of_failures_loses_and_doubles_nothing(void **state)
+{
+	struct setup *setup = setup_new();
+	struct acg_agent *agent = agent_of(setup);
+	g_autoptr(GString) history = g_string_new(NULL);
+	GRand *rand = g_rand_new_with_seed(11);
+	unsigned int refused = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 300; i++)
+		refused += one_call_in_a_storm(setup, agent, rand);
+	acg_enforcer_fake_fail(setup->fake, "none", 0);
+	assert_true(refused > 100);
+	assert_int_equal(agent->counters.begun, 300);
+	assert_int_equal(agent->counters.ended, 300);
+	assert_int_equal(acg_manager_history_text(setup->manager, agent, history, NULL), 0);
+	assert_int_equal(n_lines(history->str), 300);
+	assert_int_equal(acg_manager_agent_remove(setup->manager, agent, NULL), 0);
+	g_rand_free(rand);
+	setup_free(setup);
+}
+
 static void refusals_are_counted_and_told(void **state)
 {
 	struct setup *setup = setup_new();
@@ -207,6 +265,7 @@ int main(void)
 		cmocka_unit_test(whatever_fails_nothing_is_half_made),
 		cmocka_unit_test(agents_that_fail_are_not_there),
 		cmocka_unit_test(a_cgroup_that_will_not_go_is_recorded_once),
+		cmocka_unit_test(a_storm_of_failures_loses_and_doubles_nothing),
 		cmocka_unit_test(refusals_are_counted_and_told),
 		cmocka_unit_test(refused_policies_change_nothing),
 	};

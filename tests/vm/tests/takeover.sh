@@ -52,7 +52,7 @@ echo nonsense > "$TMPDIR/policy"
 kill -USR2 $daemon
 until_true '[ "$(grep -c "no upgrade" "$TMPDIR/log")" -eq 2 ]'
 mv "$TMPDIR/policy.good" "$TMPDIR/policy"
-[ -s "$mount/version" ] || fail "the old one does not serve"
+grep -q . "$mount/version" || fail "the old one does not serve"
 
 echo "# stopped and started: the agent lives on, events go on with their numbers"
 bash -c "echo 0 > $mount/agents/a/cgroup.procs; echo 'begin second' > $mount/agents/a/call; exec sleep 1000" &
@@ -61,7 +61,7 @@ before=$(tail -n 1 "$mount/events" | jq .seq)
 info=$(jq -c '{name, priority, budget, counters, start}' "$mount/agents/a/info")
 kill $daemon
 wait $daemon || fail "exit status $?"
-[ -s "$root/a/call-second/cgroup.procs" ] || fail "the call did not live on"
+grep -q . "$root/a/call-second/cgroup.procs" || fail "the call did not live on"
 start
 [ "$(cat "$mount/agents/a/calls/second/state")" = running ] || fail "the call is not known"
 [ "$(jq -c '{name, priority, budget, counters, start}' "$mount/agents/a/info")" = "$info" ] || fail "not as it was: $info"
