@@ -26,11 +26,10 @@ struct acg_reaper {
 	GCond wake;
 	GQueue jobs; /* struct job, oldest first */
 	bool quit;
-	int root_dirfd; /* borrowed */
-	bool reclaims;  /* the thread's own from here on: the kernel keeps removed cgroups for their
-			   page cache */
-	int64_t pause;  /* usec until the next scraping; 0: none is due */
-	uint64_t dying; /* when it was last looked at */
+	int root_dirfd;       /* borrowed */
+	bool reclaims;        /* there is a memory controller */
+	int64_t pause;        /* usec until the next scraping; 0: none is due */
+	uint64_t dying;       /* when it was last looked at */
 	unsigned int removed; /* since then */
 };
 
@@ -97,7 +96,6 @@ static void *reap(void *data)
 {
 	struct acg_reaper *reaper = data;
 
-	reaper->reclaims = reaper->reclaims && acg_reclaim_needed();
 	g_mutex_lock(&reaper->lock);
 	while (!reaper->quit) {
 		struct job *job = g_queue_peek_head(&reaper->jobs);

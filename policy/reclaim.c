@@ -2,44 +2,15 @@
 /* Dropping what ended calls left in the page cache; see the header. */
 #include "policy/reclaim.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "policy/cgroupfs.h"
 
-#define CHUNK (8ull * 1024 * 1024) /* a request; between two of them others have their turn */
-#define SCRAPE_EACH                                                                                \
-	(16ull * 1024) /* asked for each dying cgroup: what is left is a page or two   \
-				    */
+#define CHUNK        (8ull * 1024 * 1024) /* a request; between two of them others have their turn */
+#define SCRAPE_EACH  (16ull * 1024)       /* for each dying cgroup: a page or two are left */
 #define SCRAPE_LEAST (128ull * 1024)
 #define SCRAPE_MOST  (4ull * 1024 * 1024)
-
-/* The names in BTF are separated by NULs. */
-static bool btf_names(const char *text, size_t size, const char *name)
-{
-	size_t length = strlen(name) + 1;
-	const char *at = text;
-
-	while ((at = memmem(at, text + size - at, name, length))) {
-		if (at > text && !at[-1])
-			return true;
-		at += length;
-	}
-	return false;
-}
-
-bool acg_reclaim_needed(void)
-{
-	g_autofree char *text = NULL;
-	size_t size;
-
-	return !g_file_get_contents("/sys/kernel/btf/vmlinux", &text, &size, NULL) ||
-	       !btf_names(text, size, "lru_reparent_memcg");
-}
 
 uint64_t acg_reclaim_dying(int dirfd)
 {

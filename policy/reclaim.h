@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Page cache that ended calls leave behind. On kernels that do not hand a removed cgroup's pages to
- * its parent (before lru_reparent_memcg), each page keeps the removed cgroup in the kernel
+ * Page cache that ended calls leave behind. Each page of it keeps the removed cgroup in the kernel
  * ("dying"), with some tens of KiB of structures, until memory pressure drops it: 10,000 calls that
- * left one page each would hold half a gigabyte.
+ * left one page each would hold half a gigabyte. So it is on 6.12 and on 7.3
+ * (tests/vm/tests/dying.sh).
  *
- * So on those kernels the cache of a call is dropped before its cgroup is removed, if it is at most
+ * So the cache of a call is dropped before its cgroup is removed, if it is at most
  * ACG_RECLAIM_SMALL: small ones are many, and are soon read again. A large one may be what the
  * agent's next call reads (a checkout, a build), and there cannot be many of them: it stays, unless
  * ACG_RECLAIM_DYING cgroups are dying already. What cannot be dropped yet, such as a directory's
@@ -24,10 +24,6 @@
 #define ACG_RECLAIM_SMALL (16ull * 1024 * 1024)  /* bytes */
 #define ACG_RECLAIM_LARGE (256ull * 1024 * 1024) /* bytes: of more than that nothing is dropped */
 #define ACG_RECLAIM_DYING 64                     /* cgroups */
-
-/* True if this kernel keeps a removed cgroup for its page cache. Looks into the kernel's BTF;
- * without, it is taken to. */
-bool acg_reclaim_needed(void);
 
 /* Removed cgroups below this one that the kernel still keeps. 0 if it does not say. */
 uint64_t acg_reclaim_dying(int dirfd);
