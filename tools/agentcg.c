@@ -15,6 +15,7 @@ static const struct verb {
 } verbs[] = {
 	{"run", NULL, "run a command as a tool call of its own"},
 	{"shell", NULL, "in the place of bash: each `-c COMMAND` a tool call"},
+	{"characterize", acg_verb_characterize, "what recorded agents used"},
 	{"doctor", acg_verb_doctor, "what is missing on this host, and how to get it"},
 	{"enter", acg_verb_enter, "run a command in an agent that sees only its own directory"},
 	{"explain", acg_verb_explain, "why a call got its grant, and what happened to it"},
@@ -37,7 +38,7 @@ static void usage(FILE *out)
 {
 	fprintf(out, "usage: agentcg VERB [OPTION...] [ARGUMENT...]\n\n");
 	for (unsigned int i = 0; i < G_N_ELEMENTS(verbs); i++)
-		fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+		fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].summary);
 	fprintf(out, "\nagentcg VERB --help says more. The tree is $AGENTCG_FS, else "
 		     "/sys/fs/agentcg, else\n"
 		     "/run/agentcg/fs. Manual pages: agentcg(1), agentcg(7).\n");

@@ -5,6 +5,7 @@
 
 #define ACG_EXIT_USAGE 2
 
+int acg_verb_characterize(int argc, char **argv);
 int acg_verb_doctor(int argc, char **argv);
 int acg_verb_enter(int argc, char **argv);
 int acg_verb_explain(int argc, char **argv);
