@@ -14,7 +14,9 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,9 +34,10 @@ static inline const char *cgroup_mount_point(void)
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(points); i++) {
 		g_autofree char *procs = g_build_filename(points[i], "cgroup.procs", NULL);
-		g_autofree char *kill = g_build_filename(points[i], "cgroup.controllers", NULL);
+		g_autofree char *controllers =
+			g_build_filename(points[i], "cgroup.controllers", NULL);
 
-		if (access(procs, W_OK) == 0 && access(kill, F_OK) == 0)
+		if (access(procs, W_OK) == 0 && access(controllers, F_OK) == 0)
 			return points[i];
 	}
 	return NULL;
@@ -84,11 +87,13 @@ static inline bool cgroup_mount_there(void)
 static inline pid_t cgroup_mount_start(const struct cgroup_mount *mount, const char *below)
 {
 	g_autofree char *file = g_build_filename(below, "cgroup.procs", NULL);
-	pid_t child = fork();
+	pid_t parent = getpid(), child = fork();
 
-	if (child == 0) {
-		for (;;)
+	if (child == 0) { /* it goes with the test, however that ends */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (getppid() == parent)
 			pause();
+		_exit(0);
 	}
 	assert_true(child > 0);
 	assert_int_equal(acg_cgroup_write_u64(mount->dirfd, file, child, NULL), 0);

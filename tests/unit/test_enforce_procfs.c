@@ -42,13 +42,17 @@ static char *touch(size_t mib)
 
 static void family(size_t mib)
 {
+	pid_t parent = getpid();
+
 	touch(mib);
 	for (int i = 0; i < 3; i++) {
 		pid_t pid = fork();
 
 		if (pid == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			pause();
+			while (getppid() == parent) /* or it was killed before that */
+				pause();
+			_exit(0);
 		}
 		printf("%d ", pid);
 	}
