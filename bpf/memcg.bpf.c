@@ -449,6 +449,8 @@ unsigned int BPF_PROG(acg_get_high_delay_ms, struct mem_cgroup *memcg)
 		return 0;
 	delay = delay_of(&group, state, figures, now);
 	note_delay(state, group.id, delay, now);
+	if (delay) /* the scheduler gives it less CPU meanwhile */
+		group.entry->slowed_until = now + delay + DELAYING_NS;
 	return delay / ACG_NS_PER_MS;
 }
 
