@@ -110,4 +110,61 @@ struct acg_bpf_event {
 	char comm[ACG_COMM_LEN];
 };
 
+/* --- the scheduler (sched.bpf.c) --------------------------------------------------------------- */
+
+#define ACG_SCHED_GROUPS 16384 /* cgroups that have a place of their own; a power of two */
+#define ACG_SCHED_CPUS   1024  /* CPU ids; a power of two */
+#define ACG_SCHED_WORDS  128   /* of an exit's reason and message */
+#define ACG_SCHED_RING_BYTES 4096
+
+/* What the CPU did for the tasks of one cgroup, those of its removed children included. */
+struct acg_sched_figures {
+	__u64 run_ns;
+	__u64 wait_ns;     /* ready but not running */
+	__u64 slices;      /* times that a task was given the CPU */
+	__u64 preemptions; /* of them those taken back before their slice was used up */
+};
+
+/* The place of a cgroup in the scheduler's table, as far as user space reads it. */
+struct acg_sched_place {
+	__u64 cgroup; /* cgroup id; 0: the place is free */
+	__u32 parent; /* its parent's place */
+	__u32 level;  /* its depth: below the root 1 */
+	struct acg_sched_figures figures;
+};
+
+/* Every race met and every fallback taken. */
+enum acg_sched_counter {
+	ACG_SCHED_DIRECT,       /* woken onto an idle CPU */
+	ACG_SCHED_BOOSTED,      /* latency: woken onto a CPU taken from a lower class */
+	ACG_SCHED_BOOST_SPENT,  /* latency, but its own or the machine's burst budget was used up */
+	ACG_SCHED_BOOST_DENIED, /* latency, but slowed down for memory or reclaiming for others */
+	ACG_SCHED_KEPT,         /* went on after its slice, being the next in turn itself */
+	ACG_SCHED_PREEMPTED,    /* a batch task had to make room for a normal one */
+	ACG_SCHED_PINNED,       /* queued for one CPU: its affinity leaves out some */
+	ACG_SCHED_STOLEN,       /* a pinned task taken over by another CPU, idle and allowed */
+	ACG_SCHED_SPREAD,       /* found pinned in its group's queue and moved to its CPU's */
+	ACG_SCHED_REKEYED,      /* a group's turn was due later than its place in the heap said */
+	ACG_SCHED_EMPTY,        /* a group had nothing that could be taken: somebody was faster */
+	ACG_SCHED_PARKED,       /* a group waits for its quota (cpu.max) */
+	ACG_SCHED_UNPARKED,     /* and goes on */
+	ACG_SCHED_OVERRUN,      /* a debt to cpu.max was cut */
+	ACG_SCHED_LAGGED,       /* a group was so far behind that it lost claim to the rest */
+	ACG_SCHED_CAPPED,       /* a group so far ahead that it would have starved was drawn back */
+	ACG_SCHED_NO_PLACE,     /* a cgroup shares its parent's place: the table is full */
+	ACG_SCHED_NO_TASK,      /* a task without data of its own */
+	ACG_SCHED_RESCUED,      /* a task of a CPU that went offline */
+	ACG_SCHED_TIMER_FAILED, /* a refill timer could not be started; the next look refills */
+	ACG_SCHED_N_COUNTERS,
+};
+
+/* The record of the ring buffer `sched_events`: the scheduler was taken off. */
+struct acg_sched_exit {
+	__s64 code;
+	__u32 kind; /* enum scx_exit_kind */
+	__u32 unused;
+	char reason[ACG_SCHED_WORDS];
+	char message[ACG_SCHED_WORDS];
+};
+
 #endif

@@ -3,9 +3,12 @@
  * Stands for the loader and the probe in a build with --disable-bpf: there is never a struct acg_bpf, and
  * every feature is absent for one reason.
  */
+#include <string.h>
+
 #include "bpf/loader.h"
 #include "bpf/memcg.h"
 #include "bpf/probe.h"
+#include "bpf/sched.h"
 
 #define WORDS "agentcg was built without BPF (--disable-bpf)"
 
@@ -108,6 +111,52 @@ uint64_t acg_bpf_dropped(const struct acg_bpf *bpf)
 {
 	(void)bpf;
 	return 0;
+}
+
+int acg_sched_load(int groups_fd, struct acg_scheduler **ret_sched, GError **error)
+{
+	(void)groups_fd;
+	(void)ret_sched;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+void acg_sched_free(struct acg_scheduler *sched)
+{
+	(void)sched;
+}
+
+const char *acg_sched_lacks(const struct acg_scheduler *sched)
+{
+	(void)sched;
+	return "";
+}
+
+int acg_sched_ring_fd(const struct acg_scheduler *sched)
+{
+	(void)sched;
+	return -1;
+}
+
+bool acg_sched_exited(struct acg_scheduler *sched, struct acg_sched_exit *ret_exit)
+{
+	(void)sched;
+	(void)ret_exit;
+	return false;
+}
+
+bool acg_sched_figures(const struct acg_scheduler *sched, uint64_t cgroup_id,
+		       struct acg_sched_figures *ret_figures)
+{
+	(void)sched;
+	(void)cgroup_id;
+	(void)ret_figures;
+	return false;
+}
+
+void acg_sched_counters(const struct acg_scheduler *sched, uint64_t values[ACG_SCHED_N_COUNTERS])
+{
+	(void)sched;
+	memset(values, 0, ACG_SCHED_N_COUNTERS * sizeof(*values));
 }
 
 struct acg_probe *acg_probe_new(const char *btf_path)

@@ -86,6 +86,7 @@ static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char
 		g_ptr_array_add(enforcers, acg_enforcer_procfs_new(NULL));
 	load_bpf(daemon);
 	g_ptr_array_add(enforcers, acg_enforcer_bpf_new(daemon->bpf, daemon->bpf_off));
+	g_ptr_array_add(enforcers, acg_enforcer_sched_new(daemon->bpf, daemon->bpf_off));
 	*ret_root_path = g_strdup(acg_enforcer_cgroup_path(cgroup));
 	*ret_enforcers = enforcers;
 	return 0;

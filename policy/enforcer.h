@@ -58,6 +58,10 @@ struct acg_enforcer_ops {
 		       struct acg_usage *usage, GError **error);
 	/* Tells the kernel side what changed about the node (BPF map). Called after make and whenever a field changes. */
 	int (*update)(struct acg_enforcer *enforcer, struct acg_node *node, GError **error);
+	/* The policy in force; at the start and whenever it is replaced. */
+	void (*policy)(struct acg_enforcer *enforcer, const struct acg_policy *policy);
+	/* Appends families of its own to `metrics`. */
+	void (*metrics)(struct acg_enforcer *enforcer, GString *out);
 	/* Appends its struct acg_mechanism lines. */
 	void (*status)(struct acg_enforcer *enforcer, GArray *mechanisms);
 	void (*free)(struct acg_enforcer *enforcer);
@@ -66,6 +70,9 @@ struct acg_enforcer_ops {
 /* First member of each enforcer's own struct. */
 struct acg_enforcer {
 	const struct acg_enforcer_ops *ops;
+	/* Set by the manager: something happened that belongs into `events`. text: words, NULL: none. */
+	void (*event)(void *data, const char *event, const char *text);
+	void *event_data;
 };
 
 #define ACG_OOM_KEEP (-2000) /* leave oom_score_adj as it is */
@@ -90,5 +97,7 @@ void acg_enforcer_fake_fail(struct acg_enforcer *fake, const char *fail_next, in
  * `status` says why_not (copied). */
 struct acg_bpf;
 struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, const char *why_not);
+/* sched: has the scheduler loaded as the policy wants it. The same arguments. */
+struct acg_enforcer *acg_enforcer_sched_new(struct acg_bpf *bpf, const char *why_not);
 
 #endif

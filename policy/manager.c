@@ -79,6 +79,30 @@ static void set_policy(struct acg_manager *manager, struct acg_policy *policy)
 		acg_policy_unref(manager->policy);
 	manager->policy = policy;
 	manager->sampled = policy->ladder.enabled && !has_memory(manager);
+	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
+		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
+
+		if (enforcer->ops->policy)
+			enforcer->ops->policy(enforcer, policy);
+	}
+}
+
+/* --- from the enforcers ------------------------------------------------------------------------------------- */
+
+static void on_enforcer_event(void *data, const char *event, const char *text)
+{
+	struct acg_manager *manager = data;
+
+	acg_manager_event(manager, NULL, event, NULL, text, acg_manager_now());
+	manager->log(LOG_NOTICE, text ? text : event, NULL, NULL);
+}
+
+static void listen_to_enforcer(void *data, void *manager)
+{
+	struct acg_enforcer *enforcer = data;
+
+	enforcer->event = on_enforcer_event;
+	enforcer->event_data = manager;
 }
 
 int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy,
@@ -117,6 +141,7 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	if (manager->bpf && acg_bpf_ring_fd(manager->bpf) >= 0)
 		manager->ring_source = g_unix_fd_add(acg_bpf_ring_fd(manager->bpf), G_IO_IN,
 						     acg_manager_ring, manager);
+	g_ptr_array_foreach(manager->enforcers, listen_to_enforcer, manager);
 	acg_manager_restore(manager, now);
 	acg_manager_event(manager, NULL, manager->last_event ? "took_over" : "started", NULL, NULL,
 			  now);

@@ -97,6 +97,21 @@ static uint64_t cpu(const struct acg_agent *agent)
 	return agent->usage.cpu_usec;
 }
 
+static uint64_t cpu_wait(const struct acg_agent *agent)
+{
+	return agent->usage.wait_usec;
+}
+
+static uint64_t cpu_slices(const struct acg_agent *agent)
+{
+	return agent->usage.slices;
+}
+
+static uint64_t cpu_preemptions(const struct acg_agent *agent)
+{
+	return agent->usage.preemptions;
+}
+
 static uint64_t delayed(const struct acg_agent *agent)
 {
 	return agent->usage.stalled_usec;
@@ -120,6 +135,12 @@ static const struct family families[] = {
 	{"markers_refused", true, UNIT_NONE, "Markers refused.", markers_refused},
 	{"writes_denied", true, UNIT_NONE, "Writes refused for want of the right.", writes_denied},
 	{"cpu", true, UNIT_SECONDS, "CPU time used.", cpu},
+	{"cpu_wait", true, UNIT_SECONDS, "Time that tasks were ready but not running (sched_ext).",
+	 cpu_wait},
+	{"cpu_slices", true, UNIT_NONE, "Times that a task was given a CPU (sched_ext).",
+	 cpu_slices},
+	{"cpu_preemptions", true, UNIT_NONE,
+	 "Times that it was taken back before the slice was used (sched_ext).", cpu_preemptions},
 	{"memory_delayed", true, UNIT_SECONDS,
 	 "Time in which some process of the agent waited for memory.", delayed},
 };

@@ -68,6 +68,8 @@ static void append_call(GString *out, const struct acg_call *call, struct acg_ti
 	acg_json_unsigned(out, "memory_peak", call->usage.memory_peak);
 	acg_json_unsigned(out, "cpu_usec", call->usage.cpu_usec);
 	append_waits(out, call, now);
+	acg_json_unsigned(out, "slices", call->usage.slices);
+	acg_json_unsigned(out, "preemptions", call->usage.preemptions);
 	acg_json_unsigned(out, "oom_kills", call->usage.oom_kills);
 	acg_json_string(out, "reason", call->reason);
 	acg_json_string(out, "feedback", call->feedback);

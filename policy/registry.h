@@ -60,6 +60,8 @@ struct acg_usage {
 	uint64_t memory_peak;
 	uint64_t cpu_usec;
 	uint64_t wait_usec;    /* runnable but not running, where known */
+	uint64_t slices;       /* times that it was given a CPU, where known */
+	uint64_t preemptions;  /* of them those taken back early */
 	uint64_t stalled_usec; /* memory.pressure, some, total: reclaim and delays */
 	uint64_t oom_events;   /* OOMs at its own limit or below (memory.events oom) */
 	uint64_t oom_kills;    /* processes killed in it (memory.events oom_kill) */

@@ -47,6 +47,12 @@ void acg_manager_metrics_text(struct acg_manager *manager, GString *out)
 		if (node->kind == ACG_KIND_AGENT && node->group)
 			node->agent->usage = acg_manager_read_usage(manager, node);
 	}
+	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
+		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
+
+		if (enforcer->ops->metrics)
+			enforcer->ops->metrics(enforcer, out);
+	}
 	acg_metrics_text(manager->engine->registry, manager->unapplied, out);
 }
 

@@ -16,6 +16,37 @@ static void print_table(char **lines)
 	}
 }
 
+/* The scheduler's counters, which are in `metrics`: one row for each. */
+static void print_counters(const char *metrics)
+{
+	static const char prefix[] = "agentcg_sched_events_total{event=\"";
+	g_auto(GStrv) lines = g_strsplit(metrics, "\n", -1);
+
+	for (char **at = lines; *at; at++) {
+		g_auto(GStrv) words = NULL;
+
+		if (!g_str_has_prefix(*at, prefix))
+			continue;
+		words = g_strsplit_set(*at + strlen(prefix), "\"} ", -1);
+		if (g_strv_length(words) == 4)
+			printf("  %-14s %s\n", words[0], words[3]);
+	}
+}
+
+static int print_verbose(const char *root)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *metrics = acg_tree_read(&error, root, "metrics", NULL);
+
+	if (!metrics) {
+		fprintf(stderr, "agentcg status: %s\n", error->message);
+		return 1;
+	}
+	printf("\nscheduler, since it was loaded\n");
+	print_counters(metrics);
+	return 0;
+}
+
 static void print_json(char **lines)
 {
 	g_autoptr(JsonBuilder) builder = json_builder_new();
@@ -45,9 +76,11 @@ static void print_json(char **lines)
 
 int acg_verb_status(int argc, char **argv)
 {
-	gboolean json = FALSE;
+	gboolean json = FALSE, verbose = FALSE;
 	const GOptionEntry entries[] = {
 		{"json", 0, 0, G_OPTION_ARG_NONE, &json, "one JSON array", NULL},
+		{"verbose", 0, 0, G_OPTION_ARG_NONE, &verbose, "the scheduler's counters too",
+		 NULL},
 		{NULL, 0, 0, 0, NULL, NULL, NULL},
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -73,5 +106,5 @@ int acg_verb_status(int argc, char **argv)
 		print_json(lines);
 	else
 		print_table(lines);
-	return 0;
+	return verbose && !json ? print_verbose(root) : 0;
 }

@@ -80,7 +80,7 @@ static void assert_fields(const char *json, const char *expected)
 
 #define FIELDS                                                                                     \
 	"id agent command hint grant cpu state pid start end duration_ms exit signal memory_peak " \
-	"cpu_usec wait_usec delays delayed_ms frozen_ms oom_kills reason feedback memory_max "     \
+	"cpu_usec wait_usec delays delayed_ms frozen_ms slices preemptions oom_kills reason feedback memory_max "     \
 	"victim"
 
 static void test_nothing_known(void **state)
@@ -95,7 +95,7 @@ static void test_nothing_known(void **state)
 		"sub\",\"command\":null,\"hint\":\"\",\"grant\":null,"
 		"\"cpu\":\"normal\",\"state\":\"running\",\"pid\":null,\"start\":1763885345.123456,"
 		"\"end\":null,\"duration_ms\":1500,\"exit\":null,\"signal\":null,\"memory_peak\":0,"
-		"\"cpu_usec\":0,\"wait_usec\":0,\"delays\":0,\"delayed_ms\":0,\"frozen_ms\":0,"
+		"\"cpu_usec\":0,\"wait_usec\":0,\"delays\":0,\"delayed_ms\":0,\"frozen_ms\":0,\"slices\":0,\"preemptions\":0,"
 		"\"oom_kills\":0,\"reason\":null,\"feedback\":null,\"memory_max\":null,\"victim\":"
 		"null,"
 		"\"memory_current\":0}");
@@ -143,7 +143,7 @@ static void test_all_known(void **state)
 		"\"ended\","
 		"\"pid\":4242,\"start\":1763885345.123456,\"end\":1763885347.123456,"
 		"\"duration_ms\":2000,\"exit\":0,\"signal\":9,\"memory_peak\":2,\"cpu_usec\":3,"
-		"\"wait_usec\":4,\"delays\":6,\"delayed_ms\":6,\"frozen_ms\":8,\"oom_kills\":5,"
+		"\"wait_usec\":4,\"delays\":6,\"delayed_ms\":6,\"frozen_ms\":8,\"slices\":0,\"preemptions\":0,\"oom_kills\":5,"
 		"\"reason\":\"oom\",\"feedback\":\"Killed.\",\"memory_max\":1073741824,"
 		"\"victim\":\"python (pid 7, 1G)\"}");
 }

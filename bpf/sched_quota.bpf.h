@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A part of sched.bpf.c: cpu.max, and the charging of what runs. */
+#ifndef AGENTCG_BPF_SCHED_QUOTA_BPF_H
+#define AGENTCG_BPF_SCHED_QUOTA_BPF_H
+
+static void refill(struct acg_group *group, u64 now)
+{
+	u64 at = shared_read(group->period_at), quota = group->quota, periods;
+	s64 left, most, gain;
+
+	if (!quota || (s64)(now - at) < (s64)group->period)
+		return;
+	periods = (now - at) / group->period;
+	if (__sync_val_compare_and_swap(&group->period_at, at, at + periods * group->period) != at)
+		return;
+	if (periods > 2 * DEBT_PERIODS)
+		periods = 2 * DEBT_PERIODS;
+	left = shared_read(group->left);
+	most = quota + group->burst;
+	gain = periods * quota;
+	if (left + gain > most)
+		gain = most - left;
+	__sync_fetch_and_add(&group->left, gain);
+}
+
+/* The place of the group itself or the ancestor that has run out of quota; ROOT: none has. */
+__noinline u32 out_of_quota(u32 place, u64 now)
+{
+	int level;
+
+	if (!shared_read(n_limited))
+		return ROOT;
+	for (level = 0; level < LEVELS_MAX && place != ROOT; level++) {
+		struct acg_group *group = group_at(place);
+
+		if (group->quota) {
+			refill(group, now);
+			if (shared_read(group->left) <= 0)
+				return place;
+		}
+		place = group->parent;
+	}
+	return ROOT;
+}
+
+__noinline int spend_quota(u32 place, u64 delta)
+{
+	int level;
+
+	if (!shared_read(n_limited))
+		return 0;
+	for (level = 0; level < LEVELS_MAX && place != ROOT; level++) {
+		struct acg_group *group = group_at(place);
+		s64 least = -(s64)(DEBT_PERIODS * group->quota);
+
+		if (group->quota) {
+			s64 left = __sync_fetch_and_sub(&group->left, delta) - delta;
+
+			if (left < least) {
+				__sync_fetch_and_add(&group->left, least - left);
+				count(ACG_SCHED_OVERRUN);
+			}
+		}
+		place = group->parent;
+	}
+	return 0;
+}
+
+static void start_timer(u32 place, u64 now)
+{
+	struct acg_group *group = group_at(place);
+	struct refill *refill = bpf_map_lookup_elem(&sched_refills, &place);
+	s64 wait;
+
+	if (!refill || __sync_val_compare_and_swap(&group->armed, 0, 1))
+		return;
+	wait = shared_read(group->period_at) + group->period - now;
+	if (wait < 0 || !group->quota)
+		wait = 0;
+	if (bpf_timer_start(&refill->timer, wait + 1000, 0)) {
+		group->armed = 0;
+		count(ACG_SCHED_TIMER_FAILED);
+	}
+}
+
+/* Takes a group out of the heap until the quota of `limiter` is refilled. */
+__noinline int park(u32 place, u32 limiter, u64 now)
+{
+	struct acg_group *group = group_at(place), *above = group_at(limiter);
+	bool parked = false;
+
+	bpf_spin_lock(&heap_lock);
+	if (!group->parked && above->left <= 0) {
+		heap_remove(place);
+		group->parked = 1;
+		group->next = above->parked_head;
+		above->parked_head = place;
+		parked = true;
+	}
+	bpf_spin_unlock(&heap_lock);
+	if (parked)
+		count(ACG_SCHED_PARKED);
+	start_timer(limiter, now);
+	return 0;
+}
+
+static void kick_idle(void)
+{
+	const struct cpumask *online = scx_bpf_get_online_cpumask();
+	s32 cpu = scx_bpf_pick_idle_cpu(online, 0);
+
+	scx_bpf_put_cpumask(online);
+	if (cpu >= 0)
+		scx_bpf_kick_cpu(cpu, 0);
+}
+
+/* Takes one parked group back into the heap. False: there is none. */
+__noinline int unpark_one(u32 limiter)
+{
+	struct acg_group *above = group_at(limiter), *group;
+	u32 place;
+
+	bpf_spin_lock(&heap_lock);
+	place = above->parked_head;
+	group = group_at(place);
+	if (place) {
+		above->parked_head = group->next;
+		group->next = 0;
+		group->parked = 0;
+		if (group->queued > 0 && !heap_at[place & GROUP_MASK])
+			heap_add(place, key_of(group));
+	}
+	bpf_spin_unlock(&heap_lock);
+	if (!place)
+		return 0;
+	count(ACG_SCHED_UNPARKED);
+	kick_idle();
+	return 1;
+}
+
+static int on_refill(void *map, u32 *key, struct refill *value)
+{
+	u32 place = *key, i;
+	struct acg_group *group = group_at(place);
+	u64 now = scx_bpf_now();
+
+	group->armed = 0;
+	refill(group, now);
+	if (group->quota && shared_read(group->left) <= 0) {
+		start_timer(place, now);
+		return 0;
+	}
+	bpf_for (i, 0, ACG_SCHED_GROUPS) {
+		if (!unpark_one(place))
+			break;
+	}
+	return 0;
+}
+
+static void set_quota(u32 place, u64 period_us, u64 quota_us, u64 burst_us)
+{
+	struct acg_group *group = group_at(place);
+	struct refill *refill = bpf_map_lookup_elem(&sched_refills, &place);
+	u64 quota = quota_us == ~0ULL ? 0 : quota_us * 1000;
+
+	if (!refill)
+		return;
+	if (quota && !group->has_timer) {
+		bpf_timer_init(&refill->timer, &sched_refills, 1 /* CLOCK_MONOTONIC */);
+		bpf_timer_set_callback(&refill->timer, on_refill);
+		group->has_timer = 1;
+	}
+	if (!group->quota != !quota)
+		__sync_fetch_and_add(&n_limited, quota ? 1 : -1);
+	group->period = period_us * 1000;
+	group->burst = burst_us * 1000;
+	group->period_at = scx_bpf_now();
+	group->left = quota;
+	group->quota = quota;
+	if (group->has_timer) /* whoever is parked here is looked at anew */
+		start_timer(place, group->period_at - group->period);
+}
+
+static void charge_group(struct task_struct *p, struct task_data *data, u64 delta)
+{
+	struct acg_group *group = group_at(data->place);
+	u64 inverse = inverse_share(data->place);
+
+	__sync_fetch_and_add(&group->tag, (delta * inverse >> SHARE_SHIFT) - data->prepaid);
+	data->prepaid = 0;
+	forgive(p, group);
+	spend_quota(data->place, delta);
+	if (data->boosted)
+		__sync_fetch_and_sub(&boost_left, delta);
+}
+
+/* Accounts what p has run since it was last looked at. */
+static void charge(struct task_struct *p, struct task_data *data)
+{
+	struct acg_sched_figures *figures = &places[data->place & GROUP_MASK].figures;
+	struct acg_group *group = group_at(data->place);
+	u64 total = p->se.sum_exec_runtime, delta = total - data->charged, weight, time;
+
+	if (!delta && !data->prepaid)
+		return;
+	data->charged = total;
+	charge_group(p, data, delta);
+	weight = scx_of(p)->weight;
+	time = scx_of(p)->dsq_vtime + delta * 100 / (weight ? weight : 1);
+	if (before(group->task_time + TASK_AHEAD, time))
+		time = group->task_time + TASK_AHEAD;
+	scx_bpf_task_set_dsq_vtime(p, time);
+	__sync_fetch_and_add(&figures->run_ns, delta);
+}
+
+#endif
