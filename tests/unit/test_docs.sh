@@ -59,6 +59,13 @@ for event in $events; do
 	has "$event" "$top/tools/agentcg.7" || fail "event $event is not in agentcg.7: add it under EVENTS"
 done
 
+# So are the mechanisms that `status` has a line for.
+mechanisms=$(grep -ohE 'struct acg_mechanism [a-z]+ = \{(\.name = )?"[a-z_]+"' "$top"/policy/*.c | grep -oE '"[a-z_]+"' | tr -d '"' | sort -u)
+[ "$(wc -w <<< "$mechanisms")" -ge 3 ] || fail "only these mechanisms found: $mechanisms"
+for mechanism in $mechanisms; do
+	grep -qx "\.It Ic $mechanism" "$top/tools/agentcgd.8" || fail "mechanism $mechanism is not in agentcgd.8: add it under What enforces"
+done
+
 # check_page FILE: as groff sees it, and mandoc where it is there.
 check_page()
 {
