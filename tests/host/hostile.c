@@ -73,7 +73,7 @@ static int write_fd(int fd, const char *text)
 
 static int open_and(const char *path, int flags, int (*use)(int fd, const char *text), const char *text)
 {
-	int fd = open(path, flags | O_CLOEXEC), ret;
+	int fd = open(path, flags | O_CLOEXEC, 0600), ret;
 
 	if (fd < 0)
 		return errno;
