@@ -90,7 +90,7 @@ agentcg: 3 agents, 2 calls, 1 delayed; by memory
 AGENT / CALL MEMORY NOW/GRANT CPU% PSI STATE COMMAND
 alice N/- % p low 1 calls
  build .......... N/2G % p running /bin/bash -c ...
- sub N/- % p normal 0 calls
+ sub N/- % p low 0 calls
 bob N/- % p normal 1 calls
  spin N/- % p frozen sleep 100
 EOS

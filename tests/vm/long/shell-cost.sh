@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: timeout=900 systemd=yes
+# What it costs to run `bash -c true` as a tool call: by agentcg shell, by a wrapper script that makes a cgroup by hand as
+# prototypes do, and by systemd-run --scope, all in turns. Fails if agentcg adds more than a tenth of what either of them adds.
+set -euo pipefail
+TMPDIR=$(mktemp -d)
+# shellcheck source=tests/host/daemon.bash
+. "$ACG_SRC/tests/host/daemon.bash"
+start_daemon
+mkdir "$AGENTCG_FS/agents/a" "$cgroups/by-hand" || true
+
+cat > "$work/wrapper" << 'EOS'
+#!/bin/bash
+# A call in a cgroup of its own, by hand: what a wrapper in bash has to do.
+group=$WRAPPER_ROOT/tool_$$_$(date +%s%N)
+mkdir -p "$group" && echo $$ > "$group/cgroup.procs"
+start=$(date +%s%N)
+/bin/bash "$@"
+status=$?
+end=$(date +%s%N)
+peak=$(cat "$group/memory.peak" 2> /dev/null || echo unknown)
+current=$(cat "$group/memory.current" 2> /dev/null || echo unknown)
+preview=$(printf '%s' "$2" | head -c 200 | tr '"' "'")
+printf '{"ts":%s,"pid":%d,"cmd":"%s","exit":%d,"duration_ms":%d,"peak_mem":"%s","current_mem":"%s"}\n' \
+	"$start" "$$" "$preview" "$status" $(((end - start) / 1000000)) "$peak" "$current" >> "$WRAPPER_LOG"
+echo $$ > "$WRAPPER_ROOT/cgroup.procs" 2> /dev/null
+rmdir "$group" 2> /dev/null
+exit $status
+EOS
+chmod +x "$work/wrapper"
+export WRAPPER_ROOT=$work/cgroup WRAPPER_LOG=$work/wrapper.log
+WRAPPER_ROOT=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/by-hand-$$
+mkdir "$WRAPPER_ROOT"
+
+cat > "$work/measure" << 'EOS'
+export LC_ALL=C
+timed() { local start=${EPOCHREALTIME/./}; "${@:2}" > /dev/null; echo "$1 $((${EPOCHREALTIME/./} - start))"; }
+for ((i = 0; i < ${ROUNDS:-15}; i++)); do
+	timed bash /bin/bash -c true
+	timed agentcg agentcg shell -c true
+	timed wrapper "$0.wrapper" -c true
+	timed systemd-run systemd-run --quiet --scope /bin/bash -c true
+done
+EOS
+ln -s wrapper "$work/measure.wrapper"
+in_agent a /bin/bash "$work/measure" > "$work/times"
+median() { awk -v k="$1" '$1 == k { print $2 }' "$work/times" | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
+base=$(median bash) ours=$(median agentcg) wrapper=$(median wrapper) scope=$(median systemd-run)
+echo "medians in usec: bash -c true $base; agentcg shell $ours; wrapper $wrapper; systemd-run --scope $scope"
+echo "added: agentcg $((ours - base)), wrapper $((wrapper - base)), systemd-run $((scope - base))"
+cp "$work/times" "$ACG_OUT/shell-cost.txt" 2> /dev/null || true
+rmdir "$WRAPPER_ROOT" 2> /dev/null || true
+[ $(((ours - base) * 10)) -le $((wrapper - base)) ] || fail "more than a tenth of what the wrapper adds"
+[ $(((ours - base) * 10)) -le $((scope - base)) ] || fail "more than a tenth of what systemd-run adds"
+echo ok
