@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,11 +14,22 @@
 
 #define EXIT_USAGE 2 /* also: a bad policy */
 
+/* Of all that standard error can be, only a file is still there for who reads it later. */
+static bool logs_to_file(void)
+{
+	struct stat st;
+
+	return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* data: whether we are in the background, and so have no standard error but a file. */
 static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
 				  void *data)
 {
-	if (g_log_writer_is_journald(STDERR_FILENO))
-		return g_log_writer_journald(level, fields, n_fields, data);
+	const gboolean *background = data;
+
+	if (g_log_writer_is_journald(STDERR_FILENO) || (*background && !logs_to_file()))
+		return g_log_writer_journald(level, fields, n_fields, NULL);
 	for (gsize i = 0; i < n_fields; i++)
 		if (g_str_equal(fields[i].key, "MESSAGE"))
 			fprintf(stderr, "agentcgd: %s\n", (const char *)fields[i].value);
@@ -36,17 +48,26 @@ static int wait_until_ready(int fd, pid_t child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* Log lines go on to standard error unless that is a terminal which is not ours any more. */
-static void leave_terminal(void)
+static void leave_streams(bool stderr_too)
 {
-	bool left = isatty(STDERR_FILENO) && tcgetpgrp(STDERR_FILENO) < 0;
 	int null = open("/dev/null", O_RDWR);
 
 	for (int i = 0; i < 3 && null >= 0; i++)
-		if (i != STDERR_FILENO || left)
+		if (i != STDERR_FILENO || stderr_too)
 			dup2(null, i);
 	if (null > 2)
 		close(null);
+}
+
+static void leave_input(void)
+{
+	leave_streams(false);
+}
+
+/* Whoever started us may be a pipe's other end that waits for its end of file. */
+static void leave_terminal(void)
+{
+	leave_streams(!logs_to_file());
 }
 
 static void say_ready(void *data)
@@ -120,7 +141,8 @@ static void add_option(GPtrArray *argv, const char *name, const char *value)
 }
 
 /* A worker's arguments: ours, with the paths as we understand them. They borrow. */
-static GPtrArray *worker_arguments(const struct acg_daemon_options *options, const char *mountpoint)
+static GPtrArray *worker_arguments(const struct acg_daemon_options *options, const char *mountpoint,
+				   bool foreground)
 {
 	GPtrArray *argv = g_ptr_array_new();
 
@@ -130,6 +152,8 @@ static GPtrArray *worker_arguments(const struct acg_daemon_options *options, con
 	add_option(argv, "--root", options->root);
 	add_option(argv, "--run-dir", options->run_dir);
 	add_option(argv, "--pin-dir", options->pin_dir);
+	if (foreground)
+		g_ptr_array_add(argv, "--foreground");
 	if (options->dry_run)
 		g_ptr_array_add(argv, "--dry-run");
 	if (options->no_bpf)
@@ -145,7 +169,7 @@ static int supervise(const struct acg_daemon_options *options, const char *mount
 		     bool foreground)
 {
 	struct acg_supervisor_options supervisor = {.mountpoint = mountpoint};
-	g_autoptr(GPtrArray) argv = worker_arguments(options, mountpoint);
+	g_autoptr(GPtrArray) argv = worker_arguments(options, mountpoint, foreground);
 	int fd;
 
 	supervisor.worker = (char **)argv->pdata;
@@ -159,7 +183,7 @@ static int supervise(const struct acg_daemon_options *options, const char *mount
 int main(int argc, char **argv)
 {
 	g_autofree char *config = NULL, *root = NULL, *run_dir = NULL, *pin_dir = NULL;
-	gboolean foreground = FALSE, dry_run = FALSE, no_bpf = FALSE, debug = FALSE, check = FALSE,
+	gboolean foreground = FALSE, background = FALSE, dry_run = FALSE, no_bpf = FALSE, debug = FALSE, check = FALSE,
 		 worker = FALSE, version = FALSE;
 	const GOptionEntry entries[] = {
 		{"foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "stay in the foreground",
@@ -190,7 +214,7 @@ int main(int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 
 	setlocale(LC_ALL, "");
-	g_log_set_writer_func(write_log, NULL, NULL);
+	g_log_set_writer_func(write_log, &background, NULL);
 	g_option_context_set_summary(
 		context, "Serves the tree of agents and their tool calls, see agentcg(7).");
 	g_option_context_add_main_entries(context, entries, NULL);
@@ -198,6 +222,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "agentcgd: %s; try --help\n", error->message);
 		return EXIT_USAGE;
 	}
+	background = !foreground;
 	if (version) {
 		printf("agentcgd %s\n", PACKAGE_VERSION);
 		return 0;
@@ -216,6 +241,6 @@ int main(int argc, char **argv)
 	options.dry_run = dry_run;
 	options.no_bpf = no_bpf;
 	options.debug = debug;
-	options.serving = leave_terminal;
+	options.serving = foreground ? leave_input : leave_terminal;
 	return worker ? work(&options) : supervise(&options, mountpoint, foreground);
 }
