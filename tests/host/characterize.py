@@ -43,7 +43,7 @@ def written(command):
                        command)
         inner = re.sub(r"""^\s*(?:/bin/|/usr/bin/)?(?:ba)?sh -l?c (["'])(.*)\1\s*$""", r"\2", inner, flags=re.S)
         if inner == command:
-            return command
+            return command.strip()
         command = inner
 
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vm: timeout=240
 # Calls that each leave page cache behind leave no cgroup in the kernel: nr_dying_descendants comes back to where it was, with the
-# files still there. By hand, without agentcg, they stay.
+# files still there; but for one that each CPU may keep in its stock of charged pages until it charges others. By hand, without
+# agentcg, all of them stay.
 #   dying.sh [CALLS SECONDS]
 set -euo pipefail
 count=${1:-400} seconds=${2:-90}
@@ -42,11 +43,12 @@ start=$SECONDS
 echo "in $((SECONDS - start)) s; then $(dying $root) are dying, $(find $root/a -name 'call-*' -type d | wc -l) to be removed"
 [ "$(wc -l < "$TMPDIR/ids")" -eq "$count" ] || fail "$(wc -l < "$TMPDIR/ids") calls"
 start=$SECONDS
-while [ "$(dying $root)" -gt "$before" ] || [ -n "$(find $root/a -name 'call-*' -type d)" ]; do
-	[ $((SECONDS - start)) -lt "$seconds" ] || fail "after $seconds s $(dying $root) are dying, not $before"
+allowed=$((before + $(nproc)))
+while [ "$(dying $root)" -gt $allowed ] || [ -n "$(find $root/a -name 'call-*' -type d)" ]; do
+	[ $((SECONDS - start)) -lt "$seconds" ] || fail "after $seconds s $(dying $root) are dying, $before were before"
 	sleep 0.5
 done
-echo "$before again after $((SECONDS - start)) s"
+echo "$(dying $root) after $((SECONDS - start)) s, $before before"
 [ "$(find "$files" -name 'churn-*' | wc -l)" -eq "$count" ] || fail "the files are gone"
 rmdir "$fs/agents/a"
 echo "ok"
