@@ -22,11 +22,14 @@ struct daemon {
 	GMainLoop *loop;
 	struct acg_policy *policy;
 	struct acg_bpf *bpf;
-	char *bpf_off; /* why there is none */
+	char *bpf_off;                     /* why there is none */
+	struct acg_enforcer *bpf_enforcer; /* the manager's */
+	GThread *bpf_loader;               /* while BPF is loaded beside the serving; else NULL */
 	struct acg_fs *fs;
 	struct acg_manager *manager;
 	struct acg_session *session;
 	struct acg_shared *shared; /* mapped */
+	char *policy_path;         /* where a policy that was written is kept */
 };
 
 static void log_line(int priority, const char *message, const char *agent_path, const char *call_id)
@@ -52,6 +55,34 @@ static int load_policy(struct daemon *daemon, GError **error)
 	return 0;
 }
 
+static struct acg_policy *policy_of(const char *path)
+{
+	struct acg_policy *policy = NULL;
+
+	if (path && g_file_test(path, G_FILE_TEST_EXISTS))
+		acg_policy_load_file(path, &policy, NULL);
+	return policy;
+}
+
+/*
+ * The worker may have waited for its turn for days: what was written into the tree since, or else the file as it is now,
+ * is in force. A first worker and a new binary start from the file.
+ */
+static void load_policy_again(struct daemon *daemon, bool afresh)
+{
+	struct acg_policy *policy;
+
+	if (afresh)
+		g_unlink(daemon->policy_path);
+	policy = policy_of(daemon->policy_path);
+	if (!policy)
+		policy = policy_of(daemon->options->config);
+	if (!policy)
+		return;
+	acg_policy_unref(daemon->policy);
+	daemon->policy = policy;
+}
+
 static void load_bpf(struct daemon *daemon)
 {
 	g_autoptr(GError) error = NULL;
@@ -60,6 +91,30 @@ static void load_bpf(struct daemon *daemon)
 		daemon->bpf_off = g_strdup("switched off on the command line");
 	else if (acg_bpf_load(daemon->options->pin_dir, &daemon->bpf, &error) < 0)
 		daemon->bpf_off = g_strdup(error->message);
+}
+
+/* Somebody served before us: callers wait. */
+static bool takes_over(const struct daemon *daemon)
+{
+	return daemon->shared->version;
+}
+
+static gboolean on_bpf_loaded(void *data)
+{
+	struct daemon *daemon = data;
+
+	g_thread_join(g_steal_pointer(&daemon->bpf_loader));
+	acg_enforcer_bpf_set(daemon->bpf_enforcer, daemon->bpf, daemon->bpf_off);
+	if (daemon->bpf)
+		acg_manager_set_bpf(daemon->manager, daemon->bpf);
+	return G_SOURCE_REMOVE;
+}
+
+static void *load_bpf_beside(void *data)
+{
+	load_bpf(data);
+	g_idle_add(on_bpf_loaded, data);
+	return NULL;
 }
 
 /* The enforcers in the order in which they are asked; *ret_root_path is where callers' cgroups are looked for. */
@@ -84,9 +139,11 @@ static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char
 	g_ptr_array_add(enforcers, cgroup);
 	if (!acg_enforcer_cgroup_has(cgroup, "memory"))
 		g_ptr_array_add(enforcers, acg_enforcer_procfs_new(NULL));
-	load_bpf(daemon);
-	g_ptr_array_add(enforcers, acg_enforcer_bpf_new(daemon->bpf, daemon->bpf_off));
-	g_ptr_array_add(enforcers, acg_enforcer_sched_new(daemon->bpf, daemon->bpf_off));
+	if (!takes_over(daemon))
+		load_bpf(daemon);
+	why_not = daemon->bpf_off ? daemon->bpf_off : "it is being loaded";
+	g_ptr_array_add(enforcers, acg_enforcer_bpf_new(daemon->bpf, why_not));
+	g_ptr_array_add(enforcers, acg_enforcer_sched_new(daemon->bpf, why_not));
 	*ret_root_path = g_strdup(acg_enforcer_cgroup_path(cgroup));
 	*ret_enforcers = enforcers;
 	return 0;
@@ -109,6 +166,7 @@ static int make_parts(struct daemon *daemon, GError **error)
 	daemon->fs = acg_fs_new(root_path, daemon->shared, ACG_WORKER_STATE, error);
 	if (!daemon->fs)
 		return -ENOMEM;
+	daemon->fs->policy_path = daemon->policy_path;
 	options.bpf = daemon->bpf;
 	options.listener = acg_fs_listener(daemon->fs);
 	ret = acg_manager_new(&options, daemon->policy, &daemon->manager, error);
@@ -144,6 +202,7 @@ static gboolean on_reload(void *data)
 		acg_manager_policy_refused(daemon->manager, error);
 		return G_SOURCE_CONTINUE;
 	}
+	g_unlink(daemon->policy_path);
 	acg_manager_set_policy(daemon->manager, policy);
 	acg_policy_unref(policy);
 	return G_SOURCE_CONTINUE;
@@ -192,13 +251,14 @@ static int map_shared(struct daemon *daemon, GError **error)
 }
 
 /* All that can go wrong with a new binary or policy has been tried: says so, and waits for the one before to be gone. */
-static int await_turn(GError **error)
+static int await_turn(bool *ret_new_binary, GError **error)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char byte = ACG_SAY_ABLE;
 
 	if (write(ACG_WORKER_CONTROL, &byte, 1) != 1 || read(ACG_WORKER_CONTROL, &byte, 1) != 1)
 		return acg_fail(error, ECANCELED, "the supervisor has no use for this worker");
+	*ret_new_binary = byte == ACG_SAY_GO_NEW;
 	/* By process, so it also holds back the successor of a supervisor that was killed. */
 	if (fcntl(ACG_WORKER_STATE, F_SETLKW, &whole) < 0)
 		return acg_fail_errno(error, errno, "cannot lock what workers share");
@@ -220,12 +280,15 @@ static int serve(struct daemon *daemon, GError **error)
 
 	if (ret)
 		return ret;
-	daemon->shared->version = ACG_SHARED_VERSION;
 	g_unix_signal_add(SIGTERM, on_terminate, daemon);
 	g_unix_signal_add(SIGINT, on_terminate, daemon);
 	g_unix_signal_add(SIGHUP, on_reload, daemon);
 	g_unix_signal_add(SIGUSR1, on_dump, daemon);
 	daemon->loop = g_main_loop_new(NULL, FALSE);
+	if (takes_over(daemon) &&
+	    daemon->bpf_enforcer) /* verifying programs takes longer than callers should wait */
+		daemon->bpf_loader = g_thread_new("bpf", load_bpf_beside, daemon);
+	daemon->shared->version = ACG_SHARED_VERSION;
 	say_serving();
 	if (daemon->options->serving)
 		daemon->options->serving();
@@ -236,6 +299,8 @@ static int serve(struct daemon *daemon, GError **error)
 
 static void free_parts(struct daemon *daemon)
 {
+	if (daemon->bpf_loader)
+		g_thread_join(daemon->bpf_loader);
 	acg_session_free(daemon->session);
 	acg_manager_free(daemon->manager);
 	acg_fs_free(daemon->fs);
@@ -245,6 +310,7 @@ static void free_parts(struct daemon *daemon)
 	}
 	acg_policy_unref(daemon->policy);
 	g_free(daemon->bpf_off);
+	g_free(daemon->policy_path);
 	if (daemon->shared)
 		munmap(daemon->shared, ACG_SHARED_OPENS);
 }
@@ -258,21 +324,23 @@ static void own_descriptors(void)
 int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
 {
 	struct daemon daemon = {.options = options};
+	bool new_binary;
 	int ret;
 
+	daemon.policy_path = g_build_filename(options->run_dir, "policy", NULL);
 	own_descriptors();
 	prctl(PR_SET_NAME, "agentcgd");
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	ret = load_policy(&daemon, error);
-	if (ret)
-		return ret;
-	if (g_mkdir_with_parents(options->run_dir, 0755) < 0)
+	if (!ret && g_mkdir_with_parents(options->run_dir, 0755) < 0)
 		ret = acg_fail_errno(error, errno, "cannot make %s", options->run_dir);
 	if (!ret)
 		ret = map_shared(&daemon, error);
 	if (!ret)
-		ret = await_turn(error);
+		ret = await_turn(&new_binary, error);
+	if (!ret)
+		load_policy_again(&daemon, new_binary || !takes_over(&daemon));
 	if (!ret)
 		ret = make_parts(&daemon, error);
 	if (!ret)

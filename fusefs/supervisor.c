@@ -63,7 +63,10 @@ struct supervisor {
 	int last_exe_fd;    /* of the one before, until a new one serves; -1: the same */
 	char exe[PATH_MAX]; /* where a new one would be installed */
 	volatile struct acg_shared *shared;
-	struct worker worker, next;
+	struct worker worker; /* the one that serves, or is about to */
+	struct worker
+		spare;      /* started already, of the same binary: waits for the end of `worker` */
+	struct worker next; /* of a new binary */
 	bool served, stopping, done;
 	int status; /* the exit status */
 	int backoff;
@@ -171,18 +174,32 @@ static void stage(struct worker *worker, enum stage stage)
 	worker->since = now_msec();
 }
 
-static void go(struct worker *worker)
+static void go(struct worker *worker, char byte)
 {
-	const char byte = ACG_SAY_GO;
-
 	stage(worker, STAGE_GOING);
 	if (write(worker->control, &byte, 1) < 0)
 		kill(worker->pid, SIGKILL);
 }
 
+/* Most of what a takeover takes is to start a program: that is done before it is needed. */
+static void start_spare(struct supervisor *s)
+{
+	if (!s->spare.pid && !s->next.pid && !s->stopping && !start(s, &s->spare, s->exe_fd))
+		fail("cannot start", "a spare worker");
+}
+
+static void take_spare(struct supervisor *s)
+{
+	s->worker = s->spare;
+	s->spare = (struct worker){0};
+	if (s->worker.stage == STAGE_ABLE)
+		go(&s->worker, ACG_SAY_GO);
+}
+
 /* The worker serves: what came before it is no longer needed. */
 static void now_serves(struct supervisor *s)
 {
+	start_spare(s);
 	stage(&s->worker, STAGE_SERVING);
 	s->backoff = BACKOFF_FIRST;
 	s->looking = false;
@@ -205,16 +222,18 @@ static void upgrade(struct supervisor *s)
 {
 	if (s->next.pid || s->stopping)
 		return;
+	if (s->spare.pid)
+		kill(s->spare.pid, SIGKILL); /* the next spare will be of the new one */
 	s->next_exe_fd = moved_up(open(s->exe, O_RDONLY | O_CLOEXEC));
 	if (s->next_exe_fd < 0 || !start(s, &s->next, s->next_exe_fd))
 		fail("no upgrade: cannot start", s->exe);
 }
 
-static void drop_next(struct supervisor *s)
+static void drop(struct worker *worker)
 {
-	close(s->next.control);
-	close(s->next_exe_fd);
-	s->next = (struct worker){0};
+	if (worker->control >= 0)
+		close(worker->control);
+	*worker = (struct worker){0};
 }
 
 /* The one before is gone: the new binary's turn. */
@@ -225,7 +244,7 @@ static void promote_next(struct supervisor *s)
 	s->worker = s->next;
 	s->next = (struct worker){0};
 	s->restart_at = 0;
-	go(&s->worker);
+	go(&s->worker, ACG_SAY_GO_NEW);
 }
 
 /* A new binary could take over. The old worker needs no notice: the new one finds all that it leaves. */
@@ -249,8 +268,10 @@ static void worker_says(struct supervisor *s, struct worker *worker)
 	}
 	if (byte == ACG_SAY_ABLE && worker == &s->next)
 		next_is_able(s);
+	else if (byte == ACG_SAY_ABLE && worker == &s->spare)
+		stage(worker, STAGE_ABLE);
 	else if (byte == ACG_SAY_ABLE)
-		go(worker);
+		go(worker, ACG_SAY_GO);
 	else if (byte == ACG_SAY_SERVING && worker == &s->worker)
 		now_serves(s);
 }
@@ -269,15 +290,15 @@ static void worker_died(struct supervisor *s, int status)
 	bool short_lived = now_msec() - s->worker.since < BACKOFF_FIRST;
 	bool ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-	if (s->worker.control >= 0)
-		close(s->worker.control);
-	s->worker = (struct worker){0};
+	drop(&s->worker);
 	if (s->stopping || (ended && stage == STAGE_SERVING)) { /* told to, or unmounted */
 		finish(s, 0);
 	} else if (!s->served) {
 		finish(s, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 	} else if (s->next.stage == STAGE_ABLE) {
 		promote_next(s);
+	} else if (stage == STAGE_SERVING && s->spare.pid && !short_lived) {
+		take_spare(s);
 	} else if (stage == STAGE_SERVING) {
 		restart_after(s, short_lived ? BACKOFF_FIRST : 0);
 	} else if (s->last_exe_fd >= 0) {
@@ -299,9 +320,13 @@ static void reap(struct supervisor *s)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == s->worker.pid) {
 			worker_died(s, status);
+		} else if (pid == s->spare.pid) {
+			drop(&s->spare);
 		} else if (pid == s->next.pid) {
 			say("no upgrade: the new binary refused");
-			drop_next(s);
+			drop(&s->next);
+			close(s->next_exe_fd);
+			start_spare(s);
 		}
 	}
 }
@@ -312,6 +337,8 @@ static void stop(struct supervisor *s)
 	s->stop_at = now_msec() + STOP_MAX;
 	if (s->next.pid)
 		kill(s->next.pid, SIGKILL);
+	if (s->spare.pid)
+		kill(s->spare.pid, SIGKILL);
 	if (s->worker.pid)
 		kill(s->worker.pid, s->worker.stage == STAGE_SERVING ? SIGTERM : SIGKILL);
 	else
@@ -389,6 +416,8 @@ static void on_time(struct supervisor *s)
 		kill(s->worker.pid, SIGKILL);
 	if (overdue(&s->next, now))
 		kill(s->next.pid, SIGKILL);
+	if (overdue(&s->spare, now))
+		kill(s->spare.pid, SIGKILL);
 	if (s->restart_at && now >= s->restart_at)
 		start_worker(s);
 	if (s->looking && s->worker.stage == STAGE_SERVING && now >= s->look_at)
@@ -416,6 +445,8 @@ static int next_timeout(const struct supervisor *s)
 		sooner(&at, s->worker.since + START_MAX + 1);
 	if (s->next.pid)
 		sooner(&at, s->next.since + START_MAX + 1);
+	if (s->spare.stage == STAGE_STARTED)
+		sooner(&at, s->spare.since + START_MAX + 1);
 	if (!at)
 		return -1;
 	return at > now ? at - now : 0;
@@ -428,17 +459,20 @@ static void run(struct supervisor *s)
 			{.fd = s->signal_fd, .events = POLLIN},
 			{.fd = s->worker.pid ? s->worker.control : -1, .events = POLLIN},
 			{.fd = s->next.pid ? s->next.control : -1, .events = POLLIN},
+			{.fd = s->spare.pid ? s->spare.control : -1, .events = POLLIN},
 			{.fd = s->worker.stage == STAGE_SERVING && !s->looking ? s->fuse_fd : -1,
 			 .events = POLLIN},
 		};
 
-		if (poll(fds, 4, next_timeout(s)) < 0 && errno != EINTR)
+		if (poll(fds, 5, next_timeout(s)) < 0 && errno != EINTR)
 			return;
 		if (fds[1].revents)
 			worker_says(s, &s->worker);
 		if (fds[2].revents)
 			worker_says(s, &s->next);
 		if (fds[3].revents)
+			worker_says(s, &s->spare);
+		if (fds[4].revents)
 			look_again(s);
 		if (fds[0].revents)
 			on_signal(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The supervisor: mounts, keeps the descriptors that a mount and its open files live by, and has a worker serve them. It starts the
- * next worker when one dies, hangs, or is to be replaced by a new binary, and does nothing else. After its start it
+ * next worker when one dies (one is always kept waiting for that), hangs, or is to be replaced by a new binary, and does nothing else. After its start it
  * allocates nothing, and it reads nothing that a sandbox can write: signals, one byte at a time from its workers, and
  * two counters in the memory that it shares with them.
  */
@@ -19,6 +19,7 @@
  */
 #define ACG_SAY_ABLE    'a'
 #define ACG_SAY_GO      'g'
+#define ACG_SAY_GO_NEW  'n' /* the same, to a new binary: with the policy of the file, whatever was written since */
 #define ACG_SAY_SERVING 's'
 
 struct acg_supervisor_options {

@@ -21,6 +21,12 @@ ACG_WRITER(policy)
 		acg_manager_policy_refused(fs->manager, why);
 		return acg_fail(error, EINVAL, "%s", why->message);
 	}
+	/* First: what is in force must not be lost with us. */
+	if (fs->policy_path && !g_file_set_contents_full(fs->policy_path, text, len,
+							 G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL)) {
+		acg_policy_unref(policy);
+		return acg_fail(error, EIO, "cannot keep the policy as %s", fs->policy_path);
+	}
 	acg_manager_set_policy(fs->manager, policy);
 	acg_policy_unref(policy);
 	return 0;

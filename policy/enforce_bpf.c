@@ -70,6 +70,15 @@ static void bpf_status(struct acg_enforcer *enforcer, GArray *mechanisms)
 	g_array_append_val(mechanisms, row);
 }
 
+static void bpf_loaded(struct acg_enforcer *enforcer, struct acg_bpf *bpf, const char *why_not)
+{
+	struct bpf_enforcer *self = (struct bpf_enforcer *)enforcer;
+
+	self->bpf = bpf;
+	g_free(self->why_not);
+	self->why_not = g_strdup(why_not);
+}
+
 static void bpf_free(struct acg_enforcer *enforcer)
 {
 	g_free(((struct bpf_enforcer *)enforcer)->why_not);
@@ -80,6 +89,7 @@ static const struct acg_enforcer_ops bpf_ops = {
 	.name = "bpf",
 	.update = bpf_update,
 	.remove = bpf_remove,
+	.loaded = bpf_loaded,
 	.status = bpf_status,
 	.free = bpf_free,
 };

@@ -260,6 +260,15 @@ static void sched_policy(struct acg_enforcer *enforcer, const struct acg_policy 
 	start_loading(self);
 }
 
+static void sched_loaded(struct acg_enforcer *enforcer, struct acg_bpf *bpf, const char *why_not)
+{
+	struct sched_enforcer *self = self_of(enforcer);
+
+	self->groups_fd = bpf ? acg_bpf_groups_fd(bpf) : -1;
+	g_free(self->why_not);
+	self->why_not = g_strdup(why_not);
+}
+
 static void sched_status(struct acg_enforcer *enforcer, GArray *mechanisms)
 {
 	const struct sched_enforcer *self = self_of(enforcer);
@@ -340,6 +349,7 @@ static const struct acg_enforcer_ops sched_ops = {
 	.name = "sched",
 	.measure = sched_measure,
 	.policy = sched_policy,
+	.loaded = sched_loaded,
 	.status = sched_status,
 	.metrics = sched_metrics,
 	.free = sched_free,

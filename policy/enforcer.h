@@ -26,6 +26,7 @@ struct acg_mechanism {
 const char *acg_control_file(enum acg_control control);
 
 struct acg_enforcer;
+struct acg_bpf;
 
 struct acg_enforcer_ops {
 	const char *name;
@@ -60,6 +61,8 @@ struct acg_enforcer_ops {
 	int (*update)(struct acg_enforcer *enforcer, struct acg_node *node, GError **error);
 	/* The policy in force; at the start and whenever it is replaced. */
 	void (*policy)(struct acg_enforcer *enforcer, const struct acg_policy *policy);
+	/* BPF was loaded beside the serving, or cannot be (bpf NULL, and why not); `policy` follows. */
+	void (*loaded)(struct acg_enforcer *enforcer, struct acg_bpf *bpf, const char *why_not);
 	/* Appends families of its own to `metrics`. */
 	void (*metrics)(struct acg_enforcer *enforcer, GString *out);
 	/* Appends its struct acg_mechanism lines. */
@@ -95,7 +98,6 @@ struct acg_enforcer *acg_enforcer_fake_new(void);
 void acg_enforcer_fake_fail(struct acg_enforcer *fake, const char *fail_next, int fail_errno);
 /* bpf: keeps the map up to date. `bpf` is borrowed; NULL: none, and
  * `status` says why_not (copied). */
-struct acg_bpf;
 struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, const char *why_not);
 /* sched: has the scheduler loaded as the policy wants it. The same arguments. */
 struct acg_enforcer *acg_enforcer_sched_new(struct acg_bpf *bpf, const char *why_not);

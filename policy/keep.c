@@ -8,7 +8,7 @@
 #include "policy/state.h"
 
 /* Numbers of events are set aside in blocks, so that the root's attribute is written once a block. */
-#define EVENTS_AHEAD 1000
+#define EVENTS_AHEAD  1000
 
 #define ANCESTORS_MAX 64
 
@@ -17,9 +17,8 @@ static int root_dirfd(const struct acg_manager *manager)
 	const struct acg_enforcer *first =
 		manager->enforcers->len ? manager->enforcers->pdata[0] : NULL;
 
-	return first && strcmp(first->ops->name, "cgroup") == 0
-		       ? acg_enforcer_cgroup_dirfd(first)
-		       : -1;
+	return first && strcmp(first->ops->name, "cgroup") == 0 ? acg_enforcer_cgroup_dirfd(first)
+								: -1;
 }
 
 static void put(struct acg_manager *manager, int dirfd, const char *text)

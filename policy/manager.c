@@ -105,6 +105,40 @@ static void listen_to_enforcer(void *data, void *manager)
 	enforcer->event_data = manager;
 }
 
+static void read_ring(struct acg_manager *manager)
+{
+	if (manager->bpf && acg_bpf_ring_fd(manager->bpf) >= 0)
+		manager->ring_source = g_unix_fd_add(acg_bpf_ring_fd(manager->bpf), G_IO_IN,
+						     acg_manager_ring, manager);
+}
+
+void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf, const char *why_not)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	GHashTableIter iter;
+	void *value;
+
+	manager->bpf = bpf;
+	read_ring(manager);
+	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
+		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
+
+		if (!enforcer->ops->loaded)
+			continue;
+		enforcer->ops->loaded(enforcer, bpf, why_not);
+		if (enforcer->ops->policy)
+			enforcer->ops->policy(enforcer, manager->policy);
+	}
+	g_hash_table_iter_init(&iter, manager->engine->registry->nodes);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct acg_action update = {.type = ACG_DO_UPDATE, .node = value};
+
+		if (update.node->group)
+			g_array_append_val(actions, update);
+	}
+	acg_manager_apply_all(manager, actions, acg_manager_now());
+}
+
 int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy,
 		    struct acg_manager **ret_manager, GError **error)
 {
@@ -142,6 +176,7 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 		manager->ring_source = g_unix_fd_add(acg_bpf_ring_fd(manager->bpf), G_IO_IN,
 						     acg_manager_ring, manager);
 	g_ptr_array_foreach(manager->enforcers, listen_to_enforcer, manager);
+	read_ring(manager);
 	acg_manager_restore(manager, now);
 	acg_manager_event(manager, NULL, manager->last_event ? "took_over" : "started", NULL, NULL,
 			  now);

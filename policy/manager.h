@@ -42,6 +42,8 @@ struct acg_manager_options {
 /* Takes a reference of policy. Finds agents and calls that are already in the cgroup root and goes on with them. */
 int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy,
 		    struct acg_manager **ret_manager, GError **error);
+/* BPF that was loaded beside the serving (borrowed; NULL: it cannot be, and why not): the enforcers go by it from now on. */
+void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf, const char *why_not);
 /* Leaves all cgroups and their limits as they are; but what the ladder holds back is let go. */
 void acg_manager_free(struct acg_manager *manager);
 

@@ -18,42 +18,39 @@ struct field {
 	size_t offset;
 };
 
-#define CALL(type, field)     {#field, type, offsetof(struct acg_call, field)}
-#define AGENT(type, field)    {#field, type, offsetof(struct acg_agent, field)}
-#define COUNTER(field)        {#field, TYPE_U64, offsetof(struct acg_agent, counters.field)}
+#define CALL(type, field)                                                                          \
+	{                                                                                          \
+#field, type, offsetof(struct acg_call, field)                                     \
+	}
+#define AGENT(type, field)                                                                         \
+	{                                                                                          \
+#field, type, offsetof(struct acg_agent, field)                                    \
+	}
+#define COUNTER(field)                                                                             \
+	{                                                                                          \
+#field, TYPE_U64, offsetof(struct acg_agent, counters.field)                       \
+	}
 #define TIME(struct_, name)                                                                        \
 	{#name "_mono", TYPE_I64, offsetof(struct struct_, name.mono)},                            \
-		{#name "_real", TYPE_I64, offsetof(struct struct_, name.real)}
+	{                                                                                          \
+#name "_real", TYPE_I64, offsetof(struct struct_, name.real)                       \
+	}
 
 static const struct field call_fields[] = {
-	CALL(TYPE_U64, request),
-	CALL(TYPE_U32, request_step),
-	CALL(TYPE_U64, ordinal),
-	CALL(TYPE_STRING, command),
-	TIME(acg_call, start),
-	CALL(TYPE_INT, pid),
-	CALL(TYPE_INT, ns_pid),
-	CALL(TYPE_INT, exit),
-	CALL(TYPE_INT, signal),
-	CALL(TYPE_BOOL, by_mkdir),
-	CALL(TYPE_BOOL, keep),
-	CALL(TYPE_BOOL, inhabited),
-	CALL(TYPE_BOOL, recorded),
-	CALL(TYPE_BOOL, operator_frozen),
-	CALL(TYPE_U64, delays),
-	CALL(TYPE_I64, delayed),
-	CALL(TYPE_I64, frozen),
-	CALL(TYPE_STRING, victim),
-	CALL(TYPE_STRING, reason),
-	CALL(TYPE_STRING, feedback),
-	CALL(TYPE_I64, frozen_since),
-	CALL(TYPE_I64, thawed),
-	CALL(TYPE_I64, minute_start),
-	CALL(TYPE_I64, minute_frozen),
-	CALL(TYPE_I64, deadline),
-	CALL(TYPE_I64, term_sent),
-	CALL(TYPE_U64, oom_told),
-	CALL(TYPE_U32, causes_told),
+	CALL(TYPE_U64, request),      CALL(TYPE_U32, request_step),
+	CALL(TYPE_U64, ordinal),      CALL(TYPE_STRING, command),
+	TIME(acg_call, start),        CALL(TYPE_INT, pid),
+	CALL(TYPE_INT, ns_pid),       CALL(TYPE_INT, exit),
+	CALL(TYPE_INT, signal),       CALL(TYPE_BOOL, by_mkdir),
+	CALL(TYPE_BOOL, keep),        CALL(TYPE_BOOL, inhabited),
+	CALL(TYPE_BOOL, recorded),    CALL(TYPE_BOOL, operator_frozen),
+	CALL(TYPE_U64, delays),       CALL(TYPE_I64, delayed),
+	CALL(TYPE_I64, frozen),       CALL(TYPE_STRING, victim),
+	CALL(TYPE_STRING, reason),    CALL(TYPE_STRING, feedback),
+	CALL(TYPE_I64, frozen_since), CALL(TYPE_I64, thawed),
+	CALL(TYPE_I64, minute_start), CALL(TYPE_I64, minute_frozen),
+	CALL(TYPE_I64, deadline),     CALL(TYPE_I64, term_sent),
+	CALL(TYPE_U64, oom_told),     CALL(TYPE_U32, causes_told),
 };
 
 static const struct field agent_fields[] = {

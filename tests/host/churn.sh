@@ -25,7 +25,7 @@ mkdir "$fs/agents/a"
 churn() { "$ACG_BUILD/tests/host/churn" "$@" "$fs" a; }
 left() { find "$root/a" -mindepth 1 -name 'call-*' -type d; }
 none_left() { for _ in $(seq 100); do [ -n "$(left)" ] || return 0; sleep 0.1; done; fail "left: $(left | head)"; }
-worker=$(pgrep -P "$daemon")
+worker=$(pgrep -o -P "$daemon")
 anon() { awk '$1 == "RssAnon:" { print $2 }' "/proc/$worker/status"; }
 descriptors() { find "/proc/$worker/fd" -mindepth 1 | wc -l; }
 

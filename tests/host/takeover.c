@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * takeover MOUNT SUPERVISOR TIMES CLIENTS SIGNAL
+ * takeover MOUNT SUPERVISOR TIMES CLIENTS SIGNAL [PAUSE]
  *
- * Sends SIGNAL to the worker of the daemon whose supervisor has that pid (USR2: to the supervisor itself) TIMES times at random
+ * Sends SIGNAL (each time after at most PAUSE milliseconds, 200) to the worker of the daemon whose supervisor has that pid (USR2: to the supervisor itself) TIMES times at random
  * moments, while CLIENTS processes, each in an agent of its own, begin, end, read and list, and as many follow their
  * events. Fails, with a line for each reason, if a client sees an error or an answer that is not right, if a marker was
  * lost or done twice, or if history or events have gaps. Prints how long the tree did not answer, by takeover.
@@ -37,7 +37,7 @@ struct shared {
 struct test {
 	const char *mount;
 	pid_t supervisor;
-	unsigned int times, clients;
+	unsigned int times, clients, pause;
 	int signal;
 	struct shared *shared;
 	pid_t workers[CLIENTS_MAX * 2]; /* clients, then followers */
@@ -277,7 +277,8 @@ static int run_follower(const struct test *test, unsigned int number, int fd)
 		char *line = text, *end;
 
 		if (n <= 0) {
-			failed(test, "follower %u: %s", number, n ? strerror(errno) : "end of file");
+			failed(test, "follower %u: %s", number,
+			       n ? strerror(errno) : "end of file");
 			return 1;
 		}
 		len += n;
@@ -359,7 +360,7 @@ static void take_over(const struct test *test)
 
 	snprintf(probe, sizeof(probe), "%s/version", test->mount);
 	for (unsigned int i = 0; i < test->times; i++) {
-		sleep_msec(20 + random() % 200);
+		sleep_msec(20 + random() % test->pause);
 		gaps[i] = take_over_once(test, probe);
 	}
 	qsort(gaps, test->times, sizeof(*gaps), compare);
@@ -467,8 +468,9 @@ int main(int argc, char **argv)
 {
 	struct test test = {0};
 
-	if (argc != 6) {
-		fprintf(stderr, "usage: takeover MOUNT SUPERVISOR TIMES CLIENTS KILL|STOP|USR2\n");
+	if (argc < 6) {
+		fprintf(stderr,
+			"usage: takeover MOUNT SUPERVISOR TIMES CLIENTS KILL|STOP|USR2 [PAUSE]\n");
 		return 2;
 	}
 	test.mount = argv[1];
@@ -476,6 +478,7 @@ int main(int argc, char **argv)
 	test.times = atoi(argv[3]);
 	test.clients = atoi(argv[4]) < CLIENTS_MAX ? atoi(argv[4]) : CLIENTS_MAX;
 	test.signal = signal_named(argv[5]);
+	test.pause = argc > 6 && atoi(argv[6]) > 0 ? atoi(argv[6]) : 200;
 	test.shared = mmap(NULL, sizeof(*test.shared), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	srandom(test.times);

@@ -23,8 +23,8 @@ systemctl start agentcg || fail "it does not start"
 trap 'systemctl stop agentcg; find $root -depth -type d -exec rmdir {} + 2> /dev/null || true' EXIT
 grep -q . "$mount/version" || fail "the tree does not answer"
 
-load "$kills" 8 KILL
-load "$upgrades" 8 USR2
+load "$kills" 8 KILL 1500
+load "$upgrades" 8 USR2 1000
 
 echo "# the supervisor is killed: open files and followers go on"
 mkdir "$mount/agents/a"

@@ -28,12 +28,12 @@ until_true '[ "$(cat "$mount/agents/a/calls/life/state")" = running ]'
 life=$(cat "$mount/agents/a/calls/life/info")
 
 load() { "$ACG_BUILD/tests/host/takeover" "$mount" "$daemon" "$@" || fail "load $*"; }
-load 30 8 KILL
+load 30 8 KILL 1000
 load 1 2 STOP
 load 1 2 USR2
 
 echo "# limits hold while no worker runs"
-worker=$(pgrep -P $daemon)
+worker=$(pgrep -o -P $daemon)
 kill -STOP "$worker"
 [ "$(cat "$root/a/call-life/memory.max")" -eq $((64 * 1024 * 1024)) ] || fail "no limit"
 if bash -c "echo 0 > $root/a/call-life/cgroup.procs; head -c 80M /dev/zero | tail > /dev/null"; then fail "80M fitted into 64M"; fi
