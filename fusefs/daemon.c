@@ -22,9 +22,8 @@ struct daemon {
 	GMainLoop *loop;
 	struct acg_policy *policy;
 	struct acg_bpf *bpf;
-	char *bpf_off;                     /* why there is none */
-	struct acg_enforcer *bpf_enforcer; /* the manager's */
-	GThread *bpf_loader;               /* while BPF is loaded beside the serving; else NULL */
+	char *bpf_off;       /* why there is none */
+	GThread *bpf_loader; /* while BPF is loaded beside the serving; else NULL */
 	struct acg_fs *fs;
 	struct acg_manager *manager;
 	struct acg_session *session;
@@ -104,9 +103,7 @@ static gboolean on_bpf_loaded(void *data)
 	struct daemon *daemon = data;
 
 	g_thread_join(g_steal_pointer(&daemon->bpf_loader));
-	acg_enforcer_bpf_set(daemon->bpf_enforcer, daemon->bpf, daemon->bpf_off);
-	if (daemon->bpf)
-		acg_manager_set_bpf(daemon->manager, daemon->bpf);
+	acg_manager_set_bpf(daemon->manager, daemon->bpf, daemon->bpf_off);
 	return G_SOURCE_REMOVE;
 }
 
@@ -124,6 +121,7 @@ static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char
 	const char *root = daemon->options->root ? daemon->options->root : daemon->policy->root;
 	GPtrArray *enforcers = g_ptr_array_new();
 	struct acg_enforcer *cgroup;
+	const char *why_not;
 
 	if (daemon->options->dry_run) {
 		g_ptr_array_add(enforcers, acg_enforcer_fake_new());
@@ -285,8 +283,8 @@ static int serve(struct daemon *daemon, GError **error)
 	g_unix_signal_add(SIGHUP, on_reload, daemon);
 	g_unix_signal_add(SIGUSR1, on_dump, daemon);
 	daemon->loop = g_main_loop_new(NULL, FALSE);
-	if (takes_over(daemon) &&
-	    daemon->bpf_enforcer) /* verifying programs takes longer than callers should wait */
+	/* Verifying programs takes longer than callers should wait. */
+	if (takes_over(daemon) && !daemon->options->dry_run)
 		daemon->bpf_loader = g_thread_new("bpf", load_bpf_beside, daemon);
 	daemon->shared->version = ACG_SHARED_VERSION;
 	say_serving();
