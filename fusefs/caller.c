@@ -106,13 +106,37 @@ static bool next_part(const char **at, char part[static 256])
 	return true;
 }
 
+/* The agent whose adopted cgroup the path lies in; *path goes on behind it. */
+static struct acg_agent *adopted_above(const struct acg_registry *registry, const char **path)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, registry->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_agent *agent = value;
+		size_t len = agent->adopted ? strlen(agent->adopted) : 0;
+
+		if (!len || strncmp(*path, agent->adopted, len) != 0 ||
+		    ((*path)[len] && !strchr("/\n", (*path)[len])))
+			continue;
+		*path += len;
+		return agent;
+	}
+	return NULL;
+}
+
+static struct acg_node *node_below(const struct acg_registry *registry, struct acg_agent *agent,
+				   const char *path);
+
 struct acg_node *acg_caller_node_of_path(const struct acg_registry *registry, const char *root_path,
 					 const char *path)
 {
-	struct acg_agent *agent;
-	struct acg_call *call;
+	struct acg_agent *agent = adopted_above(registry, &path);
 	char part[256];
 
+	if (agent)
+		return node_below(registry, agent, path);
 	if (strcmp(root_path, "/") != 0) {
 		size_t len = strlen(root_path);
 
@@ -122,7 +146,15 @@ struct acg_node *acg_caller_node_of_path(const struct acg_registry *registry, co
 	}
 	if (!next_part(&path, part))
 		return NULL;
-	agent = acg_registry_agent(registry, NULL, part);
+	return node_below(registry, acg_registry_agent(registry, NULL, part), path);
+}
+
+static struct acg_node *node_below(const struct acg_registry *registry, struct acg_agent *agent,
+				   const char *path)
+{
+	struct acg_call *call;
+	char part[256];
+
 	while (agent && next_part(&path, part)) {
 		if (strcmp(part, "self") == 0)
 			return &agent->self;

@@ -31,6 +31,7 @@ ACG_READER(hint);
 ACG_READER(state);
 
 /* writers.c */
+ACG_WRITER(adopt);
 ACG_WRITER(policy);
 ACG_WRITER(priority);
 

@@ -47,6 +47,9 @@ static const struct acg_file files[] = {
 	TEXT(16, "hint", C, 0, acg_read_hint),
 	TEXT(17, "state", C, 0, acg_read_state),
 
+	WRITABLE(18, "adopt", R, 0200, ACG_FILE_OUTSIDE, ACG_RIGHT_OPERATE, NULL,
+		 acg_write_adopt),
+
 	/* The kernel's, as of 7.3. Those that a kernel or a cgroup does not have are not offered. */
 	KERNEL(0, "cgroup.procs", 0666, ACG_FILE_PIDS | ACG_FILE_CALL_WRITE),
 	KERNEL(1, "cgroup.threads", 0644, ACG_FILE_PIDS),

@@ -43,3 +43,19 @@ ACG_WRITER(priority)
 	(void)len;
 	return ret ? ret : acg_manager_agent_priority(fs->manager, place->agent, priority, error);
 }
+
+/* "NAME CGROUP": makes an agent of a cgroup that somebody else made (policy/adopt.c). */
+ACG_WRITER(adopt)
+{
+	g_autofree char *line = g_strstrip(g_strndup(text, len));
+	char *path = strchr(line, ' ');
+	struct acg_agent *agent;
+
+	(void)place;
+	(void)caller;
+	(void)open;
+	if (!path || strlen(line) > 4096)
+		return acg_fail(error, EINVAL, "write NAME CGROUP, the path as in /proc/PID/cgroup");
+	*path++ = '\0';
+	return acg_manager_adopt(fs->manager, line, path, &agent, error);
+}

@@ -17,7 +17,9 @@
 
 #include "policy/cgroupfs.h"
 #include "policy/enforcer.h"
+#include "policy/grant.h"
 #include "policy/reaper.h"
+#include "policy/state.h"
 
 static const char *const control_files[ACG_N_CONTROLS] = {
 	[ACG_CONTROL_MEMORY_HIGH] = "memory.high",
@@ -41,6 +43,7 @@ struct cgroup_enforcer {
 	struct acg_enforcer enforcer;
 	int root_dirfd;
 	char *root_path; /* within the cgroup2 mount */
+	int mount_dirfd; /* the top of that mount, for cgroups of others; -1: not had */
 	char enable[64]; /* "+memory +cpu ..." for cgroup.subtree_control */
 	bool has[G_N_ELEMENTS(controllers)];
 	bool has_kill, has_freeze;
@@ -79,16 +82,29 @@ static char *directory_name(const struct acg_node *node, const char *name)
 	return g_strdup(name);
 }
 
+static bool is_adopted(const struct acg_node *node)
+{
+	return node->kind == ACG_KIND_AGENT && node->agent->adopted;
+}
+
+static int open_directory(const struct cgroup_enforcer *self, const struct acg_node *node,
+			  const char *directory)
+{
+	if (is_adopted(node))
+		return openat(self->mount_dirfd, node->agent->adopted + 1,
+			      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return openat(parent_dirfd(self, node), directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 static int open_group(struct cgroup_enforcer *self, struct acg_node *node, char *directory,
 		      GError **error)
 {
-	int parent = parent_dirfd(self, node);
-	int dirfd = openat(parent, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dirfd = open_directory(self, node, directory);
 	struct stat st;
 
 	if (dirfd < 0 || fstat(dirfd, &st) < 0)
 		return acg_fail_errno(error, errno, "cannot open the cgroup %s", directory);
-	if (node->kind == ACG_KIND_AGENT && self->enable[0]) {
+	if (node->kind == ACG_KIND_AGENT && !node->agent->adopted && self->enable[0]) {
 		int ret = acg_cgroup_write(dirfd, "cgroup.subtree_control", self->enable, error);
 
 		if (ret) {
@@ -148,14 +164,103 @@ static int make_directory(struct cgroup_enforcer *self, int parent, const char *
 	return mkdirat(parent, directory, 0755);
 }
 
+/* --- cgroups of others --------------------------------------------------------------------------------------- */
+
+struct pids_to {
+	int dirfd;
+	unsigned int moved;
+};
+
+static int move_pid(pid_t pid, void *data)
+{
+	struct pids_to *to = data;
+
+	/* One that is gone, or a kernel thread or zombie that cannot be moved, is not worth giving up for. */
+	if (acg_cgroup_write_u64(to->dirfd, "cgroup.procs", pid, NULL) == 0)
+		to->moved++;
+	return 0;
+}
+
+/* All processes; those that are forked meanwhile are found in the next round. */
+static void move_all(int from, int to)
+{
+	struct pids_to pids = {.dirfd = to};
+
+	do {
+		pids.moved = 0;
+		acg_cgroup_each_pid(from, move_pid, &pids, NULL);
+	} while (pids.moved);
+}
+
+/* The processes of an adopted cgroup go to its self; then it can hand its controllers down. */
+static int settle_in(struct cgroup_enforcer *self, struct acg_node *node, GError **error)
+{
+	int dirfd = node->agent->node.group->dirfd;
+
+	move_all(dirfd, node->group->dirfd);
+	acg_cgroup_write(dirfd, "memory.oom.group", "0", NULL);
+	return self->enable[0] ? acg_cgroup_write(dirfd, "cgroup.subtree_control", self->enable, error)
+			       : 0;
+}
+
+static int write_control(int dirfd, enum acg_control control, uint64_t value, GError **error);
+
+struct give_back {
+	int to;
+};
+
+static void give_back_child(int dirfd, const char *name, void *data)
+{
+	const struct give_back *back = data;
+	int child = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (child < 0)
+		return;
+	acg_cgroup_write(child, "cgroup.freeze", "0", NULL);
+	acg_cgroup_each_child(child, give_back_child, data);
+	move_all(child, back->to);
+	close(child);
+	acg_cgroup_remove(dirfd, name, NULL);
+}
+
+/* As it was: no controllers handed down, all processes in it, nothing below, its own limits. */
+static void give_back(struct cgroup_enforcer *self, struct acg_node *node)
+{
+	g_auto(GStrv) plus = g_strsplit(self->enable, " ", -1);
+	struct give_back back = {node->group->dirfd};
+
+	for (unsigned int i = 0; plus[i] && *plus[i]; i++) {
+		plus[i][0] = '-';
+		acg_cgroup_write(back.to, "cgroup.subtree_control", plus[i], NULL);
+	}
+	acg_cgroup_each_child(back.to, give_back_child, &back);
+	fremovexattr(back.to, ACG_STATE_ATTRIBUTE);
+	for (unsigned int i = 0; i < ACG_N_CONTROLS; i++)
+		if (i == ACG_CONTROL_OOM_GROUP ||
+		    node->controls[i] != node->agent->adopted_controls[i])
+			write_control(back.to, i, node->agent->adopted_controls[i], NULL);
+}
+
+static int cgroup_adopt(struct cgroup_enforcer *self, struct acg_node *node, char *directory,
+			GError **error)
+{
+	int ret = open_group(self, node, directory, error);
+
+	if (ret)
+		g_free(directory);
+	return ret;
+}
+
 static int cgroup_make(struct acg_enforcer *enforcer, struct acg_node *node, const char *name,
 		       GError **error)
 {
 	struct cgroup_enforcer *self = self_of(enforcer);
-	int parent = parent_dirfd(self, node);
 	char *directory = directory_name(node, name);
-	int ret;
+	int parent, ret;
 
+	if (is_adopted(node))
+		return cgroup_adopt(self, node, directory, error);
+	parent = parent_dirfd(self, node);
 	if (make_directory(self, parent, directory) < 0) {
 		ret = acg_fail_errno(error, errno, "cannot make the cgroup %s", directory);
 		g_free(directory);
@@ -165,8 +270,9 @@ static int cgroup_make(struct acg_enforcer *enforcer, struct acg_node *node, con
 	if (ret) {
 		unlinkat(parent, directory, AT_REMOVEDIR);
 		g_free(directory);
+		return ret;
 	}
-	return ret;
+	return node->kind == ACG_KIND_SELF && node->agent->adopted ? settle_in(self, node, error) : 0;
 }
 
 static void forget_group(struct acg_node *node)
@@ -203,6 +309,18 @@ static int cgroup_remove(struct acg_enforcer *enforcer, struct acg_node *node, G
 	struct cgroup_enforcer *self = self_of(enforcer);
 	int ret;
 
+	if (node->kind == ACG_KIND_SELF && node->agent->adopted) { /* it goes with its agent */
+		close(node->group->dirfd);
+		forget_group(node);
+		return 0;
+	}
+	if (is_adopted(node)) {
+		acg_reaper_flush(self->reaper);
+		give_back(self, node);
+		close(node->group->dirfd);
+		forget_group(node);
+		return 0;
+	}
 	if (leave_to_reaper(self, node))
 		return 0;
 	if (node->kind == ACG_KIND_AGENT)
@@ -440,6 +558,8 @@ static void cgroup_free(struct acg_enforcer *enforcer)
 	acg_reaper_free(self->reaper);
 	g_thread_pool_free(self->writers, FALSE, TRUE);
 	close(self->root_dirfd);
+	if (self->mount_dirfd >= 0)
+		close(self->mount_dirfd);
 	g_free(self->root_path);
 	g_free(self);
 }
@@ -482,6 +602,17 @@ static void enable_controllers(struct cgroup_enforcer *self)
 	close(parent);
 }
 
+/* Up from the root as many levels as its path has: the top of the mount. */
+static int open_mount(const struct cgroup_enforcer *self)
+{
+	g_autoptr(GString) up = g_string_new(".");
+
+	for (const char *at = self->root_path; *at; at++)
+		if (*at == '/' && at[1])
+			g_string_append(up, "/..");
+	return openat(self->root_dirfd, up->str, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error)
 {
 	struct cgroup_enforcer *self = g_new0(struct cgroup_enforcer, 1);
@@ -498,6 +629,7 @@ struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error)
 		g_free(self);
 		return NULL;
 	}
+	self->mount_dirfd = open_mount(self);
 	enable_controllers(self);
 	self->has_kill = acg_cgroup_has(self->root_dirfd, "cgroup.kill");
 	self->has_freeze = acg_cgroup_has(self->root_dirfd, "cgroup.freeze");
@@ -510,6 +642,22 @@ struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error)
 		fsetxattr(self->root_dirfd, "user.oomd_omit", "1", 1, 0);
 	}
 	return &self->enforcer;
+}
+
+int acg_enforcer_cgroup_open(const struct acg_enforcer *enforcer, const char *path, int *ret_dirfd,
+			     uint64_t ret_controls[ACG_N_CONTROLS], GError **error)
+{
+	const struct cgroup_enforcer *self = (const struct cgroup_enforcer *)enforcer;
+	int dirfd = openat(self->mount_dirfd, path + 1,
+			   O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (dirfd < 0)
+		return acg_fail_errno(error, errno, "cannot open the cgroup %s", path);
+	memcpy(ret_controls, acg_control_defaults, sizeof(acg_control_defaults));
+	for (unsigned int i = 0; i < ACG_N_CONTROLS; i++)
+		read_control(dirfd, i, &ret_controls[i]);
+	*ret_dirfd = dirfd;
+	return 0;
 }
 
 int acg_enforcer_cgroup_dirfd(const struct acg_enforcer *enforcer)

@@ -90,6 +90,11 @@ struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error);
 int acg_enforcer_cgroup_dirfd(const struct acg_enforcer *enforcer);
 const char *acg_enforcer_cgroup_path(const struct acg_enforcer *enforcer);
 bool acg_enforcer_cgroup_has(const struct acg_enforcer *enforcer, const char *controller);
+/*
+ * A cgroup of others', by its path within the cgroup2 mount: a descriptor of its directory, and the limits that it has now.
+ */
+int acg_enforcer_cgroup_open(const struct acg_enforcer *enforcer, const char *path, int *ret_dirfd,
+			     uint64_t ret_controls[ACG_N_CONTROLS], GError **error);
 /* procfs: memory by process for hosts without a v2 memory controller; SIGSTOP and kill(2) where cgroup.freeze and cgroup.kill are missing. */
 struct acg_enforcer *acg_enforcer_procfs_new(GError **error);
 /* fake: groups are numbers, nothing happens in the kernel; for --dry-run and tests. The next operation named by fail_next ("move")

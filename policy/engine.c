@@ -119,6 +119,19 @@ int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, co
 	return 0;
 }
 
+void acg_engine_agent_adopts(struct acg_engine *engine, struct acg_agent *agent, const char *path,
+			     const uint64_t controls[ACG_N_CONTROLS], GArray *actions)
+{
+	agent->adopted = g_strdup(path);
+	memcpy(agent->adopted_controls, controls, sizeof(agent->adopted_controls));
+	acg_grant_agent(engine, agent);
+	g_array_set_size(actions, 0);
+	make_node(actions, &agent->node, agent->name);
+	memcpy(agent->node.controls, controls, sizeof(agent->node.controls));
+	make_node(actions, &agent->self, "self");
+	do_agent_limits(engine, agent, actions);
+}
+
 void acg_engine_agent_made(struct acg_engine *engine, struct acg_agent *agent, GArray *actions)
 {
 	(void)engine;

@@ -109,6 +109,9 @@ void acg_engine_free(struct acg_engine *engine);
 int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, const char *name,
 			 const char *namespace, const char *user, uid_t uid, struct acg_time now,
 			 GArray *actions, struct acg_agent **ret_agent, GError **error);
+/* Between the two: the agent's cgroup is one that is there already, at `path`, with these limits. Its actions are made anew. */
+void acg_engine_agent_adopts(struct acg_engine *engine, struct acg_agent *agent, const char *path,
+			     const uint64_t controls[ACG_N_CONTROLS], GArray *actions);
 void acg_engine_agent_made(struct acg_engine *engine, struct acg_agent *agent, GArray *actions);
 void acg_engine_agent_failed(struct acg_engine *engine, struct acg_agent *agent);
 /* rmdir. EBUSY: it has calls alive or sub-agents (or processes: the kernel says so). Ended calls go with it. */

@@ -119,6 +119,17 @@ static void cut_to_user(const struct acg_engine *engine, struct acg_agent *agent
 	agent->budget.calls = part(agent->budget.calls, whole->calls, parts);
 }
 
+/* An adopted cgroup keeps what it came with: the policy can only make it less. */
+static void cut_to_own(struct acg_agent *agent)
+{
+	const uint64_t *own = agent->adopted_controls;
+
+	agent->budget.memory = MIN(agent->budget.memory, own[ACG_CONTROL_MEMORY_MAX]);
+	agent->budget.swap = MIN(agent->budget.swap, own[ACG_CONTROL_SWAP_MAX]);
+	agent->budget.pids = MIN(agent->budget.pids, own[ACG_CONTROL_PIDS_MAX]);
+	agent->budget.cpu_max = MIN(agent->budget.cpu_max, own[ACG_CONTROL_CPU_MAX]);
+}
+
 void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent)
 {
 	const struct acg_agent_rule *rule;
@@ -142,6 +153,8 @@ void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent)
 	agent->self_policy = rule->self;
 	if (agent->user)
 		cut_to_user(engine, agent);
+	if (agent->adopted)
+		cut_to_own(agent);
 	if (!agent->priority_set)
 		agent->priority = rule->priority;
 }

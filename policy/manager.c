@@ -158,6 +158,7 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	manager->enforcers = options->enforcers;
 	manager->bpf = options->bpf;
 	manager->dry_run = options->dry_run;
+	manager->run_dir = g_strdup(options->run_dir);
 	manager->event_ring = (struct acg_eventring){options->events_memory, options->events_size};
 	manager->listener = options->listener;
 	if (!manager->listener.event)
@@ -242,6 +243,7 @@ void acg_manager_free(struct acg_manager *manager)
 	acg_eventlog_clear(&manager->events);
 	acg_policy_unref(manager->policy);
 	g_free(manager->policy_error);
+	g_free(manager->run_dir);
 	g_free(manager->state_error);
 	g_free(manager);
 }
@@ -352,7 +354,7 @@ int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agen
 	int ret;
 
 	finish_vacant(manager, agent, now);
-	if (acg_manager_read_usage(manager, &agent->node).populated)
+	if (!agent->adopted && acg_manager_read_usage(manager, &agent->node).populated)
 		return acg_fail(error, EBUSY, "agent %s has processes", agent->name);
 	ret = acg_engine_agent_remove(manager->engine, agent, now, actions, error);
 	if (!ret)
@@ -360,6 +362,7 @@ int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agen
 	if (ret)
 		return ret;
 	forget_agent(manager, agent);
+	acg_manager_save_adopted(manager);
 	acg_manager_arm(manager);
 	return 0;
 }

@@ -16,6 +16,7 @@ struct acg_manager {
 	struct acg_watch *watch;
 	struct acg_history *history; /* NULL: dry run */
 	bool dry_run;
+	char *run_dir;
 	struct acg_listener listener;
 	void (*log)(int priority, const char *message, const char *agent_path, const char *call_id);
 	struct acg_eventlog events; /* the root's log */
@@ -83,6 +84,12 @@ void acg_manager_save(struct acg_manager *manager, struct acg_node *node);
 void acg_manager_save_root(struct acg_manager *manager, uint64_t events);
 /* Takes up the events of an earlier daemon, when its agents are restored; their numbers go on. */
 void acg_manager_restore_events(struct acg_manager *manager);
+
+/* adopt.c: writes down, and reads again, the cgroups that are others'. */
+void acg_manager_save_adopted(struct acg_manager *manager);
+typedef void (*acg_adopted_fn)(void *data, const char *name, const char *path, int dirfd,
+			       const uint64_t controls[ACG_N_CONTROLS]);
+void acg_manager_each_adopted(struct acg_manager *manager, acg_adopted_fn fn, void *data);
 
 /* Finds the agents and calls that are in the cgroup root already. */
 void acg_manager_restore(struct acg_manager *manager, struct acg_time now);

@@ -31,6 +31,7 @@ static void agent_free(void *data)
 	g_free(agent->name);
 	g_free(agent->namespace);
 	g_free(agent->user);
+	g_free(agent->adopted);
 	g_free(agent->feedback);
 	g_free(agent->call_error);
 	g_free(agent);

@@ -149,7 +149,9 @@ struct acg_agent {
 	uid_t uid;
 	struct acg_agent *parent; /* NULL at the top */
 	bool made;                /* wholly: what was to be done when it was made is done */
-	bool adopted;             /* its cgroup was made by somebody else */
+	/* A cgroup that somebody else made: where it lies within the cgroup2 mount ("/a/b"), and the limits that it came with. */
+	char *adopted; /* NULL: its cgroup is our own */
+	uint64_t adopted_controls[ACG_N_CONTROLS];
 	enum acg_priority priority;
 	bool priority_set;        /* written by an operator: a new policy does not change it */
 	struct acg_budget budget; /* in force */

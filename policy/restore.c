@@ -281,14 +281,10 @@ static void find_top(struct restore *restore, struct acg_agent *none, int dirfd,
 		find_agent(restore, none, dirfd, name);
 }
 
-static void find_agent(struct restore *restore, struct acg_agent *parent, int dirfd,
-		       const char *name)
+static void take_agent(struct restore *restore, struct acg_agent *agent, int dirfd)
 {
 	struct acg_engine *engine = restore->manager->engine;
-	struct acg_agent *agent;
 
-	if (acg_engine_agent_found(engine, parent, name, restore->now, &agent) < 0)
-		return;
 	if (attach(restore, &agent->node, agent->name) || attach(restore, &agent->self, "self")) {
 		acg_manager_forget_log(restore->manager, agent);
 		acg_engine_agent_failed(engine, agent);
@@ -300,6 +296,31 @@ static void find_agent(struct restore *restore, struct acg_agent *parent, int di
 	each_directory(restore, agent, dirfd, "call-", find_call);
 	drop_forgotten(restore, agent);
 	each_directory(restore, agent, dirfd, "agent-", find_sub);
+}
+
+static void find_agent(struct restore *restore, struct acg_agent *parent, int dirfd,
+		       const char *name)
+{
+	struct acg_agent *agent;
+
+	if (acg_engine_agent_found(restore->manager->engine, parent, name, restore->now, &agent) ==
+	    0)
+		take_agent(restore, agent, dirfd);
+}
+
+static void find_adopted(void *data, const char *name, const char *path, int dirfd,
+			 const uint64_t controls[ACG_N_CONTROLS])
+{
+	struct restore *restore = data;
+	struct acg_agent *agent;
+
+	if (!acg_cgroup_has(dirfd, "self") ||
+	    acg_engine_agent_found(restore->manager->engine, NULL, name, restore->now, &agent) < 0)
+		return;
+	agent->adopted = g_strdup(path);
+	memcpy(agent->adopted_controls, controls, sizeof(agent->adopted_controls));
+	acg_grant_agent(restore->manager->engine, agent);
+	take_agent(restore, agent, dirfd);
 }
 
 static void go_on_with_agent(struct restore *restore, struct acg_agent *agent)
@@ -327,6 +348,7 @@ void acg_manager_restore(struct acg_manager *manager, struct acg_time now)
 
 	if (first && strcmp(first->ops->name, "cgroup") == 0)
 		each_directory(&restore, NULL, acg_enforcer_cgroup_dirfd(first), "", find_top);
+	acg_manager_each_adopted(manager, find_adopted, &restore);
 	acg_manager_restore_events(manager);
 	for (unsigned int i = 0; i < agents->len; i++)
 		go_on_with_agent(&restore, agents->pdata[i]);

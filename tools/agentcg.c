@@ -15,6 +15,7 @@ static const struct verb {
 } verbs[] = {
 	{"run", NULL, "run a command as a tool call of its own"},
 	{"shell", NULL, "in the place of bash: each `-c COMMAND` a tool call"},
+	{"adopt", acg_verb_adopt, "make an agent of a container's or a unit's cgroup"},
 	{"characterize", acg_verb_characterize, "what recorded agents used"},
 	{"doctor", acg_verb_doctor, "what is missing on this host, and how to get it"},
 	{"enter", acg_verb_enter, "run a command in an agent that sees only its own directory"},
@@ -25,6 +26,7 @@ static const struct verb {
 	{"kill", acg_verb_kill, "kill calls, whole"},
 	{"ls", acg_verb_ls, "agents and their calls, with memory and state"},
 	{"mcp", acg_verb_mcp, "a server of the Model Context Protocol, for agents"},
+	{"oci-hook", acg_verb_oci_hook, "for container engines: a container becomes an agent"},
 	{"replay", acg_verb_replay, "recorded agents as real processes"},
 	{"report", acg_verb_report, "an HTML page of what agents did"},
 	{"set", acg_verb_set, "hints of a call, limits and priority of an agent"},

@@ -3,8 +3,11 @@
 #ifndef AGENTCG_TOOLS_VERBS_H
 #define AGENTCG_TOOLS_VERBS_H
 
+#include <glib.h>
+
 #define ACG_EXIT_USAGE 2
 
+int acg_verb_adopt(int argc, char **argv);
 int acg_verb_characterize(int argc, char **argv);
 int acg_verb_doctor(int argc, char **argv);
 int acg_verb_enter(int argc, char **argv);
@@ -15,6 +18,7 @@ int acg_verb_hook(int argc, char **argv);
 int acg_verb_kill(int argc, char **argv);
 int acg_verb_ls(int argc, char **argv);
 int acg_verb_mcp(int argc, char **argv);
+int acg_verb_oci_hook(int argc, char **argv);
 int acg_verb_replay(int argc, char **argv);
 int acg_verb_report(int argc, char **argv);
 int acg_verb_run(int argc, char **argv);
@@ -24,5 +28,8 @@ int acg_verb_status(int argc, char **argv);
 int acg_verb_thaw(int argc, char **argv);
 int acg_verb_top(int argc, char **argv);
 int acg_verb_ungraft(int argc, char **argv);
+
+/* verb_adopt.c: what the OCI hook does, too. */
+int acg_adopt(const char *tree, const char *name, const char *cgroup, GError **error);
 
 #endif

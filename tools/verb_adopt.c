@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * agentcg adopt: makes an agent of a cgroup that is there. systemd must have handed a unit's cgroup over, and must not stop the
+ * whole unit when one call is killed: units without Delegate=yes and OOMPolicy=continue are refused.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/tree_text.h"
+#include "tools/verbs.h"
+
+/* The unit that the cgroup is of: the last part of its path, if that is a unit's name. */
+static const char *unit_of(const char *cgroup)
+{
+	const char *last = strrchr(cgroup, '/');
+
+	last = last ? last + 1 : cgroup;
+	return g_str_has_suffix(last, ".service") || g_str_has_suffix(last, ".scope") ? last : NULL;
+}
+
+static int check_property(const char *text, const char *wanted, const char *unit, GError **error)
+{
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	g_autofree char *name = g_strndup(wanted, strcspn(wanted, "="));
+
+	if (g_strv_contains((const char *const *)lines, wanted))
+		return 0;
+	return acg_fail(error, EPERM, "unit %s: %s is not %s: set %s", unit, name, strchr(wanted, '=') + 1,
+			wanted);
+}
+
+static int check_unit(const char *unit, GError **error)
+{
+	const char *argv[] = {"systemctl", "show", "--property=Delegate,OOMPolicy,LoadState", "--", unit, NULL};
+	g_autofree char *text = NULL;
+	int status, ret;
+
+	if (!g_file_test("/run/systemd/system", G_FILE_TEST_IS_DIR))
+		return 0; /* no systemd here: only the name is like a unit's */
+	if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &text, NULL,
+			  &status, NULL) ||
+	    status)
+		return acg_fail(error, EIO, "systemctl cannot say how unit %s is set up", unit);
+	if (strstr(text, "LoadState=not-found"))
+		return 0; /* somebody else's cgroup with such a name */
+	ret = check_property(text, "Delegate=yes", unit, error);
+	return ret ? ret : check_property(text, "OOMPolicy=continue", unit, error);
+}
+
+int acg_adopt(const char *tree, const char *name, const char *cgroup, GError **error)
+{
+	g_autofree char *file = g_build_filename(tree, "adopt", NULL);
+	g_autofree char *line = g_strdup_printf("%s %s\n", name, cgroup);
+	const char *unit = unit_of(cgroup);
+	int ret = unit ? check_unit(unit, error) : 0;
+
+	return ret ? ret : acg_tree_write(file, line, error);
+}
+
+int acg_verb_adopt(int argc, char **argv)
+{
+	g_autoptr(GOptionContext) context = g_option_context_new("NAME CGROUP");
+	g_autoptr(GError) error = NULL;
+	const char *tree;
+
+	g_option_context_set_summary(context, "Makes agent NAME of a cgroup that somebody else made. CGROUP is its path as "
+					      "in\n/proc/PID/cgroup. Removing the agent gives it back as it was.");
+	if (!g_option_context_parse(context, &argc, &argv, &error) || argc != 3) {
+		fprintf(stderr, "agentcg adopt: %s\n",
+			error ? error->message : "give a name and a cgroup: agentcg adopt NAME CGROUP");
+		return ACG_EXIT_USAGE;
+	}
+	tree = acg_tree_find();
+	if (!tree)
+		acg_fail(&error, ENOENT, "there is no tree: is agentcgd running?");
+	if (!tree || acg_adopt(tree, argv[1], argv[2], &error) < 0) {
+		fprintf(stderr, "agentcg adopt: %s\n", error->message);
+		return 1;
+	}
+	return 0;
+}
