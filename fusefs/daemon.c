@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bpf/loader.h"
+#include "fusefs/harden.h"
 #include "fusefs/session.h"
 #include "fusefs/supervisor.h"
 #include "policy/record.h"
@@ -330,7 +331,9 @@ int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
 	prctl(PR_SET_NAME, "agentcgd");
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
-	ret = load_policy(&daemon, error);
+	ret = acg_harden(error);
+	if (!ret)
+		ret = load_policy(&daemon, error);
 	if (!ret && g_mkdir_with_parents(options->run_dir, 0755) < 0)
 		ret = acg_fail_errno(error, errno, "cannot make %s", options->run_dir);
 	if (!ret)

@@ -23,7 +23,7 @@ static const char readme[] =
 	"  self/agents/    mkdir makes a sub-agent inside your budget\n"
 	"  status          what this host enforces, and why something is off; version\n"
 	"\n"
-	"Operators: agents/ (mkdir), policy (write a whole one; policy.error), metrics,\n"
+	"Operators: agents/ (mkdir), adopt, policy (write a whole one; policy.error), metrics,\n"
 	"  events (the last ones) and events_pipe (as they come); of an agent, too.\n"
 	"In a shell:  { echo \"begin - memory=high -- make\" > self/call; } 2>/dev/null\n"
 	"             exec make       or: agentcg run --hint memory:high -- make\n"
