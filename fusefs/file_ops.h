@@ -17,6 +17,7 @@
 ACG_READER(readme);
 ACG_READER(version);
 ACG_READER(status);
+ACG_READER(adopt);
 ACG_READER(policy);
 ACG_READER(policy_error);
 ACG_READER(metrics);

@@ -47,7 +47,7 @@ static const struct acg_file files[] = {
 	TEXT(16, "hint", C, 0, acg_read_hint),
 	TEXT(17, "state", C, 0, acg_read_state),
 
-	WRITABLE(18, "adopt", R, 0200, ACG_FILE_OUTSIDE, ACG_RIGHT_OPERATE, NULL,
+	WRITABLE(18, "adopt", R, 0644, ACG_FILE_OUTSIDE, ACG_RIGHT_OPERATE, acg_read_adopt,
 		 acg_write_adopt),
 
 	/* The kernel's, as of 7.3. Those that a kernel or a cgroup does not have are not offered. */

@@ -68,6 +68,24 @@ ACG_READER(policy)
 	return 0;
 }
 
+/* As it is written: NAME CGROUP. */
+ACG_READER(adopt)
+{
+	GHashTableIter iter;
+	void *value;
+
+	(void)place;
+	(void)error;
+	g_hash_table_iter_init(&iter, acg_manager_registry(fs->manager)->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct acg_agent *agent = value;
+
+		if (agent->adopted)
+			g_string_append_printf(out, "%s %s\n", agent->name, agent->adopted);
+	}
+	return 0;
+}
+
 ACG_READER(policy_error)
 {
 	const char *why = acg_manager_policy_error(fs->manager);

@@ -351,6 +351,7 @@ int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agen
 {
 	g_autoptr(GArray) actions = acg_actions_new();
 	struct acg_time now = acg_manager_now();
+	bool adopted = agent->adopted;
 	int ret;
 
 	finish_vacant(manager, agent, now);
@@ -362,7 +363,8 @@ int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agen
 	if (ret)
 		return ret;
 	forget_agent(manager, agent);
-	acg_manager_save_adopted(manager);
+	if (adopted)
+		acg_manager_save_adopted(manager);
 	acg_manager_arm(manager);
 	return 0;
 }
