@@ -123,7 +123,7 @@ static const struct {
 	{"memcg_bpf_ops",
 	 "a kernel with memcg_bpf_ops; without it the cgroup files do it, some milliseconds later"},
 	{"sched_ext",
-	 "a kernel with CONFIG_SCHED_CLASS_EXT, and `sched_ext` not \"off\" in the policy"},
+	 "a kernel with CONFIG_SCHED_CLASS_EXT, and `sched` not \"off\" in the policy"},
 	{"monitor", "BTF in the kernel, CAP_BPF for the daemon, and no --no-bpf"},
 	{"cgroup", "cgroup v2 with memory, cpu and pids (see above)"},
 	{"procfs", "nothing: it stands in where cgroup cannot measure"},
