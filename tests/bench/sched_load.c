@@ -49,6 +49,15 @@ static void fail(const char *what)
 	exit(1);
 }
 
+static void *array(size_t n, size_t size)
+{
+	void *elements = calloc(n, size);
+
+	if (!elements)
+		fail("calloc");
+	return elements;
+}
+
 static void enter(const char *cgroup)
 {
 	char path[4096];
@@ -137,8 +146,9 @@ static int64_t usage_usec(int fd)
 
 static int run_used(double seconds, char **cgroups, int n)
 {
-	int64_t before[n], after[n], start, elapsed;
-	int fds[n];
+	int64_t *before = array(n, sizeof(*before)), *after = array(n, sizeof(*after));
+	int *fds = array(n, sizeof(*fds));
+	int64_t start, elapsed;
 
 	for (int i = 0; i < n; i++) {
 		char path[4096];
@@ -157,6 +167,9 @@ static int run_used(double seconds, char **cgroups, int n)
 		after[i] = usage_usec(fds[i]);
 	for (int i = 0; i < n; i++)
 		printf("%.0f\n", (after[i] - before[i]) * seconds * NSEC / elapsed);
+	free(before);
+	free(after);
+	free(fds);
 	return 0;
 }
 
@@ -192,7 +205,7 @@ static int compare(const void *a, const void *b)
 /* From when it should have begun to when it was done: the wait for the CPU counts. */
 static int run_bursts(const char *cgroup, int n, uint64_t turns)
 {
-	int64_t took[n], at;
+	int64_t *took = array(n, sizeof(*took)), at;
 
 	enter(cgroup);
 	prctl(PR_SET_TIMERSLACK, 1);
@@ -210,6 +223,7 @@ static int run_bursts(const char *cgroup, int n, uint64_t turns)
 	}
 	qsort(took, n, sizeof(*took), compare);
 	printf("%" PRId64 " %" PRId64 "\n", took[n / 2] / 1000, took[(n * 99 - 1) / 100] / 1000);
+	free(took);
 	return 0;
 }
 
@@ -281,7 +295,7 @@ static void read_messages(int fd, int n)
  */
 static int run_messages(const char *cgroup, int tasks, int n)
 {
-	int pipes[2 * tasks], status;
+	int *pipes = array(2 * tasks, sizeof(*pipes)), status;
 	int64_t start;
 
 	enter(cgroup);
@@ -299,6 +313,7 @@ static int run_messages(const char *cgroup, int tasks, int n)
 	while (wait(&status) > 0)
 		if (status)
 			return 1;
+	free(pipes);
 	printf("%.0f\n", (double)tasks * n * NSEC / (now_ns(CLOCK_MONOTONIC) - start));
 	return 0;
 }
