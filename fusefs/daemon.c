@@ -323,7 +323,7 @@ static void own_descriptors(void)
 int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
 {
 	struct daemon daemon = {.options = options};
-	bool new_binary;
+	bool new_binary = false;
 	int ret;
 
 	daemon.policy_path = g_build_filename(options->run_dir, "policy", NULL);
