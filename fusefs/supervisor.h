@@ -3,7 +3,8 @@
  * The supervisor: mounts, keeps the descriptors that a mount and its open files live by, and has a worker serve them. It starts the
  * next worker when one dies (one is always kept waiting for that), hangs, or is to be replaced by a new binary, and does nothing else. After its start it
  * allocates nothing, and it reads nothing that a sandbox can write: signals, one byte at a time from its workers, and
- * two counters in the memory that it shares with them.
+ * two counters in the memory that it shares with them. Only at its very end does it look at other processes' mounts, to take the
+ * views of sandboxes away (graft.h).
  */
 #ifndef AGENTCG_FUSEFS_SUPERVISOR_H
 #define AGENTCG_FUSEFS_SUPERVISOR_H
