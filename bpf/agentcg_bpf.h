@@ -47,8 +47,6 @@ struct acg_group_entry {
 	__u32 priority;     /* enum acg_priority */
 	__u32 cpu_class;    /* enum acg_cpu_class */
 	__u32 cpu_weight;   /* 1 to 10000, as cpu.weight */
-	__u32 delay_max_ms; /* the most that one charge may be delayed */
-	__u32 delay_ms;     /* a fixed delay for every charge over the grant; 0: graduated */
 	__u32 throttled;    /* 1: the ladder slows it down: less CPU, as while slowed_until is ahead */
 	__u32 unused;       /* 0 */
 };
@@ -92,6 +90,8 @@ struct acg_memory_figures {
 	__u32 enabled;      /* 0: no delays and no protection */
 	__u32 low_percent;  /* of a limit: above it who holds back a higher priority is delayed */
 	__u32 high_percent; /* of a limit: above it memory is short */
+	__u32 delay_max_ms; /* the most that one charge is delayed */
+	__u32 delay_ms;     /* a fixed delay for every charge over a grant; 0: graduated */
 	__u32 unused;
 	__u64 min_progress; /* bytes a second that no delayed call falls below */
 };

@@ -23,7 +23,7 @@
  *      saved up; and the sum of delays is never more than the progress made would have taken at min_progress bytes
  *      a second: a delayed call moves on at that pace at the least.
  *
- * A group may have a fixed delay instead (delay_ms): each charge above its grant gets it, short of memory or not.
+ * The policy may set a fixed delay instead (delay_ms): each charge above its grant gets it, short of memory or not.
  *
  * Reclaim asks below_low and below_min. A self is below low up to its grant, below min up to what the policy protects of it. All
  * of a high-priority agent is below low while the agent is active, which is while it charges: sitting idle it
@@ -382,7 +382,7 @@ static __u64 graduated(struct group *group, struct acg_memory_state *state,
 		.growth = state->growth,
 		.low_percent = figures->low_percent,
 		.high_percent = figures->high_percent,
-		.max_ms = entry->delay_max_ms,
+		.max_ms = figures->delay_max_ms,
 	};
 
 	if (!find_shortage(group->memcg, figures->low_percent, now, &shortage))
@@ -427,9 +427,9 @@ static __u64 delay_of(struct group *group, struct acg_memory_state *state,
 
 	note_charge(state, usage_of(group->memcg), entry->memory_grant, figures->min_progress, now);
 	note_active(entry->agent, now);
-	if (!entry->delay_ms)
+	if (!figures->delay_ms)
 		return graduated(group, state, figures, now);
-	return state->usage > entry->memory_grant ? entry->delay_ms * ACG_NS_PER_MS : 0;
+	return state->usage > entry->memory_grant ? figures->delay_ms * ACG_NS_PER_MS : 0;
 }
 
 SEC("struct_ops/get_high_delay_ms")

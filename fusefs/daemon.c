@@ -16,6 +16,7 @@
 #include "fusefs/harden.h"
 #include "fusefs/session.h"
 #include "fusefs/supervisor.h"
+#include "policy/memory_tier.h"
 #include "policy/record.h"
 
 struct daemon {
@@ -25,6 +26,8 @@ struct daemon {
 	struct acg_bpf *bpf;
 	char *bpf_off;       /* why there is none */
 	GThread *bpf_loader; /* while BPF is loaded beside the serving; else NULL */
+	struct acg_enforcer *cgroup, *bpf_enforcer; /* the manager's; NULL: dry run */
+	struct acg_memory_tier *memory;             /* NULL: dry run, or being loaded */
 	struct acg_fs *fs;
 	struct acg_manager *manager;
 	struct acg_session *session;
@@ -91,6 +94,10 @@ static void load_bpf(struct daemon *daemon)
 		daemon->bpf_off = g_strdup("switched off on the command line");
 	else if (acg_bpf_load(daemon->options->pin_dir, &daemon->bpf, &error) < 0)
 		daemon->bpf_off = g_strdup(error->message);
+	if (daemon->cgroup)
+		daemon->memory = acg_memory_tier_new(daemon->bpf, daemon->bpf_off,
+						     daemon->options->pin_dir,
+						     acg_enforcer_cgroup_dirfd(daemon->cgroup));
 }
 
 /* Somebody served before us: callers wait. */
@@ -104,7 +111,8 @@ static gboolean on_bpf_loaded(void *data)
 	struct daemon *daemon = data;
 
 	g_thread_join(g_steal_pointer(&daemon->bpf_loader));
-	acg_manager_set_bpf(daemon->manager, daemon->bpf, daemon->bpf_off);
+	acg_enforcer_bpf_memory(daemon->bpf_enforcer, daemon->memory);
+	acg_manager_set_bpf(daemon->manager, daemon->bpf, daemon->memory, daemon->bpf_off);
 	return G_SOURCE_REMOVE;
 }
 
@@ -138,10 +146,12 @@ static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char
 	g_ptr_array_add(enforcers, cgroup);
 	if (!acg_enforcer_cgroup_has(cgroup, "memory"))
 		g_ptr_array_add(enforcers, acg_enforcer_procfs_new(NULL));
+	daemon->cgroup = cgroup;
 	if (!takes_over(daemon))
 		load_bpf(daemon);
 	why_not = daemon->bpf_off ? daemon->bpf_off : "it is being loaded";
-	g_ptr_array_add(enforcers, acg_enforcer_bpf_new(daemon->bpf, why_not));
+	daemon->bpf_enforcer = acg_enforcer_bpf_new(daemon->bpf, daemon->memory, why_not);
+	g_ptr_array_add(enforcers, daemon->bpf_enforcer);
 	g_ptr_array_add(enforcers, acg_enforcer_sched_new(daemon->bpf, why_not));
 	*ret_root_path = g_strdup(acg_enforcer_cgroup_path(cgroup));
 	*ret_enforcers = enforcers;
@@ -167,6 +177,7 @@ static int make_parts(struct daemon *daemon, GError **error)
 		return -ENOMEM;
 	daemon->fs->policy_path = daemon->policy_path;
 	options.bpf = daemon->bpf;
+	options.memory = daemon->memory;
 	options.listener = acg_fs_listener(daemon->fs);
 	ret = acg_manager_new(&options, daemon->policy, &daemon->manager, error);
 	daemon->fs->manager = daemon->manager;
@@ -303,6 +314,7 @@ static void free_parts(struct daemon *daemon)
 	acg_session_free(daemon->session);
 	acg_manager_free(daemon->manager);
 	acg_fs_free(daemon->fs);
+	acg_memory_tier_free(daemon->memory);
 	if (daemon->bpf) {
 		acg_bpf_unpin(daemon->bpf, NULL);
 		acg_bpf_free(daemon->bpf);

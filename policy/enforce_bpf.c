@@ -2,10 +2,12 @@
 /* The bpf enforcer: the map that the programs in the kernel read holds what the registry says of each group alive. */
 #include "bpf/loader.h"
 #include "policy/enforcer.h"
+#include "policy/memory_tier.h"
 
 struct bpf_enforcer {
 	struct acg_enforcer enforcer;
-	struct acg_bpf *bpf; /* borrowed; NULL: none */
+	struct acg_bpf *bpf;            /* borrowed; NULL: none */
+	struct acg_memory_tier *memory; /* borrowed; NULL: none */
 	char *why_not;
 };
 
@@ -25,6 +27,7 @@ static struct acg_group_entry entry_of(const struct acg_node *node)
 
 	if (node->kind == ACG_KIND_SELF) {
 		entry.memory_grant = agent->self_policy.grant;
+		entry.memory_low = agent->self_policy.low;
 		entry.cpu_class = ACG_CPU_LATENCY;
 	} else if (node->kind == ACG_KIND_CALL) {
 		entry.memory_grant = ((const struct acg_call *)node)->grant;
@@ -55,6 +58,14 @@ static int bpf_remove(struct acg_enforcer *enforcer, struct acg_node *node, GErr
 	return 0;
 }
 
+static int bpf_measure(struct acg_enforcer *enforcer, struct acg_node *node,
+		       struct acg_usage *usage, GError **error)
+{
+	(void)error;
+	acg_memory_tier_measure(((struct bpf_enforcer *)enforcer)->memory, node, usage);
+	return 0;
+}
+
 static void bpf_status(struct acg_enforcer *enforcer, GArray *mechanisms)
 {
 	const struct bpf_enforcer *self = (const struct bpf_enforcer *)enforcer;
@@ -68,6 +79,12 @@ static void bpf_status(struct acg_enforcer *enforcer, GArray *mechanisms)
 		row.reason = g_strdup(acg_bpf_state(self->bpf));
 	}
 	g_array_append_val(mechanisms, row);
+	if (self->memory) {
+		acg_memory_tier_status(self->memory, mechanisms);
+		return;
+	}
+	row = (struct acg_mechanism){"memcg_bpf_ops", "off", g_strdup(self->why_not)};
+	g_array_append_val(mechanisms, row);
 }
 
 static void bpf_loaded(struct acg_enforcer *enforcer, struct acg_bpf *bpf, const char *why_not)
@@ -77,6 +94,11 @@ static void bpf_loaded(struct acg_enforcer *enforcer, struct acg_bpf *bpf, const
 	self->bpf = bpf;
 	g_free(self->why_not);
 	self->why_not = g_strdup(why_not);
+}
+
+void acg_enforcer_bpf_memory(struct acg_enforcer *enforcer, struct acg_memory_tier *memory)
+{
+	((struct bpf_enforcer *)enforcer)->memory = memory;
 }
 
 static void bpf_free(struct acg_enforcer *enforcer)
@@ -90,16 +112,19 @@ static const struct acg_enforcer_ops bpf_ops = {
 	.update = bpf_update,
 	.remove = bpf_remove,
 	.loaded = bpf_loaded,
+	.measure = bpf_measure,
 	.status = bpf_status,
 	.free = bpf_free,
 };
 
-struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, const char *why_not)
+struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, struct acg_memory_tier *memory,
+					  const char *why_not)
 {
 	struct bpf_enforcer *self = g_new0(struct bpf_enforcer, 1);
 
 	self->enforcer.ops = &bpf_ops;
 	self->bpf = bpf;
+	self->memory = memory;
 	self->why_not = g_strdup(why_not);
 	return &self->enforcer;
 }

@@ -101,10 +101,14 @@ struct acg_enforcer *acg_enforcer_procfs_new(GError **error);
  * fails with fail_errno. */
 struct acg_enforcer *acg_enforcer_fake_new(void);
 void acg_enforcer_fake_fail(struct acg_enforcer *fake, const char *fail_next, int fail_errno);
-/* bpf: keeps the map up to date. `bpf` is borrowed; NULL: none, and
+/* bpf: keeps the map up to date, reads what the memory tier counts. `bpf` and `memory` are borrowed; NULL: none, and
  * `status` says why_not (copied). */
-struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, const char *why_not);
-/* sched: has the scheduler loaded as the policy wants it. The same arguments. */
+struct acg_memory_tier;
+struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, struct acg_memory_tier *memory,
+					  const char *why_not);
+/* The memory tier, once it is loaded. Borrowed. */
+void acg_enforcer_bpf_memory(struct acg_enforcer *enforcer, struct acg_memory_tier *memory);
+/* sched: has the scheduler loaded as the policy wants it. `bpf` is borrowed; NULL: none, for the reason why_not. */
 struct acg_enforcer *acg_enforcer_sched_new(struct acg_bpf *bpf, const char *why_not);
 
 #endif

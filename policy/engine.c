@@ -510,7 +510,7 @@ static void finish(struct acg_call *call, bool by_itself, struct acg_time now, G
 		call->frozen += now.mono - call->frozen_since;
 		call->frozen_since = 0;
 	}
-	if (call->delays)
+	if (call->delays && !call->usage.delays)
 		call->delayed = call->usage.stalled_usec;
 	explain_end(call, by_itself, now, actions);
 	acg_do_event(actions, &call->node, "end", ACG_CAUSE_NONE, call->reason);
@@ -788,6 +788,13 @@ static void call_usage(struct acg_engine *engine, struct acg_call *call,
 	if (usage->memory_current > call->memory_max && !call->signal &&
 	    engine->policy->ladder.enabled && engine->policy->ladder.kill)
 		acg_ladder_kill(call, ACG_CAUSE_OOM, actions);
+	if (usage->delays) {
+		call->delays = usage->delays;
+		call->delayed = usage->delayed_usec;
+	}
+	if (engine->kernel_delays && call->throttled_since &&
+	    now.mono >= usage->delayed_until + (int64_t)engine->policy->ladder.calm)
+		acg_ladder_release(engine, call, actions);
 	if (call->throttled_since && usage->high_events > before->high_events)
 		grows_on(engine, call->node.agent, now, actions);
 }
@@ -847,6 +854,68 @@ void acg_engine_pressure(struct acg_engine *engine, struct acg_agent *agent, str
 	if (!holds_back_own(agent))
 		acg_ladder_sign(engine, agent, !acg_ladder_budget_short(engine, agent), now,
 				actions);
+}
+
+void acg_engine_short(struct acg_engine *engine, struct acg_agent *agent, bool outside,
+		      struct acg_time now, GArray *actions)
+{
+	acg_ladder_sign(engine, agent, outside, now, actions);
+}
+
+void acg_engine_delay(struct acg_engine *engine, struct acg_node *node, bool begins,
+		      struct acg_time now, GArray *actions)
+{
+	struct acg_call *call = acg_node_call(node);
+
+	if (!call)
+		acg_do_event(actions, node, begins ? "throttled" : "released", ACG_CAUSE_THROTTLED,
+			     NULL);
+	else if (begins)
+		acg_ladder_delayed(engine, call, now, actions);
+	else
+		acg_ladder_release(engine, call, actions);
+}
+
+/* The limits of all agents and calls follow from who does the delaying; budgets stay as they are. */
+static void redo_limits(struct acg_engine *engine, GHashTable *agents, GArray *actions)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_agent *agent = value;
+
+		do_agent_limits(engine, agent, actions);
+		if (!agent->parent)
+			redo_calls(engine, agent, actions);
+		redo_limits(engine, agent->agents, actions);
+	}
+}
+
+static void release_calls(struct acg_engine *engine, GHashTable *agents, GArray *actions)
+{
+	GHashTableIter iter, calls;
+	void *value, *call;
+
+	g_hash_table_iter_init(&iter, agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_agent *agent = value;
+
+		release_calls(engine, agent->agents, actions);
+		g_hash_table_iter_init(&calls, agent->calls);
+		while (g_hash_table_iter_next(&calls, NULL, &call))
+			acg_ladder_release(engine, call, actions);
+	}
+}
+
+void acg_engine_kernel_delays(struct acg_engine *engine, bool on, GArray *actions)
+{
+	if (engine->kernel_delays == on)
+		return;
+	release_calls(engine, engine->registry->agents, actions);
+	engine->kernel_delays = on;
+	redo_limits(engine, engine->registry->agents, actions);
 }
 
 void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid_t pid,
@@ -915,6 +984,18 @@ static void step_timeout(struct acg_engine *engine, struct acg_call *call, struc
 		acg_engine_due(engine, call->term_sent + grace);
 }
 
+/* The moment when a delayed call has not been delayed for long enough. */
+static void step_delayed(struct acg_engine *engine, const struct acg_call *call,
+			 struct acg_time now)
+{
+	int64_t calm = engine->policy->ladder.calm;
+
+	if (!engine->kernel_delays || !call->throttled_since)
+		return;
+	engine->delayed = true;
+	acg_engine_due(engine, MAX(call->usage.delayed_until + calm, now.mono + ACG_LADDER_TICK));
+}
+
 static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct acg_time now,
 			GArray *actions)
 {
@@ -928,6 +1009,8 @@ static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct ac
 		tick_agents(engine, agent->agents, now, actions);
 		if (agent->pressure_since)
 			acg_ladder_step(engine, agent, now, actions);
+		if (agent->pressure_since && engine->kernel_delays)
+			acg_engine_due(engine, acg_ladder_due(engine, agent, now));
 		if (!agent->n_alive)
 			continue;
 		g_hash_table_iter_init(&calls, agent->calls);
@@ -941,6 +1024,7 @@ static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct ac
 				step_vacant(engine, call, now, actions);
 			else
 				step_timeout(engine, call, now, actions);
+			step_delayed(engine, call, now);
 		}
 	}
 }
@@ -969,8 +1053,9 @@ void acg_engine_stop(struct acg_engine *engine, struct acg_time now, GArray *act
 void acg_engine_tick(struct acg_engine *engine, struct acg_time now, GArray *actions)
 {
 	engine->deadline = 0;
+	engine->delayed = false;
 	tick_agents(engine, engine->registry->agents, now, actions);
-	if (engine->n_pressed)
+	if (engine->n_pressed && !engine->kernel_delays)
 		acg_engine_due(engine, now.mono + ACG_LADDER_TICK);
 }
 

@@ -78,7 +78,8 @@ struct acg_action {
 struct acg_engine {
 	const struct acg_policy *policy; /* a reference of its own */
 	struct acg_registry *registry;
-	bool kernel_delays;     /* memcg_bpf_ops is on: memory.high stays at memory.max */
+	bool kernel_delays;     /* memcg_bpf_ops is on: memory.high stays just below memory.max */
+	bool delayed;           /* a call is throttled by it */
 	int64_t deadline;       /* CLOCK_MONOTONIC usec when acg_engine_tick() is due; 0: not */
 	unsigned int n_pressed; /* agents under pressure */
 };
@@ -213,6 +214,14 @@ void acg_engine_usage(struct acg_engine *engine, struct acg_node *node,
 /* A PSI trigger fired on the agent's cgroup; it has been measured since. */
 void acg_engine_pressure(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
 			 GArray *actions);
+/* memcg_bpf_ops found the agent's budget short (`outside`: something beyond the agent) while somebody charged. */
+void acg_engine_short(struct acg_engine *engine, struct acg_agent *agent, bool outside,
+		      struct acg_time now, GArray *actions);
+/* memcg_bpf_ops begins to delay the call or self, or has stopped. */
+void acg_engine_delay(struct acg_engine *engine, struct acg_node *node, bool begins,
+		      struct acg_time now, GArray *actions);
+/* memcg_bpf_ops is on from now on, or off: limits follow. */
+void acg_engine_kernel_delays(struct acg_engine *engine, bool on, GArray *actions);
 /* The kernel killed a process of this group (ring buffer): who, and its anonymous memory. */
 void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid_t pid,
 			   const char *comm, uint64_t anon_bytes, struct acg_time now,

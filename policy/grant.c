@@ -34,6 +34,12 @@ static uint64_t less(uint64_t from, uint64_t amount)
 	return from > amount ? from - amount : 0;
 }
 
+/* Where the kernel slows a call down before its memory.max, when BPF does so before that: the last sixty-fourth. */
+static uint64_t just_below(uint64_t max)
+{
+	return max == ACG_MAX ? ACG_MAX : max - max / 64;
+}
+
 uint64_t acg_grant_ceiling(const struct acg_agent *agent)
 {
 	uint64_t ceiling = agent->caps.memory;
@@ -73,6 +79,9 @@ void acg_grant_call(const struct acg_engine *engine, struct acg_call *call,
 	want[ACG_CONTROL_MEMORY_MAX] =
 		MIN(acg_grant_ceiling(agent), call->lowered[ACG_CONTROL_MEMORY_MAX]);
 	want[ACG_CONTROL_MEMORY_HIGH] = call->lowered[ACG_CONTROL_MEMORY_HIGH];
+	if (engine->kernel_delays)
+		want[ACG_CONTROL_MEMORY_HIGH] = MIN(want[ACG_CONTROL_MEMORY_HIGH],
+						    just_below(want[ACG_CONTROL_MEMORY_MAX]));
 	want[ACG_CONTROL_SWAP_MAX] = MIN(caps->swap, call->lowered[ACG_CONTROL_SWAP_MAX]);
 	want[ACG_CONTROL_CPU_MAX] = MIN(caps->cpu_max, call->lowered[ACG_CONTROL_CPU_MAX]);
 	want[ACG_CONTROL_PIDS_MAX] = MIN(hint.pids ? MIN(hint.pids, caps->pids) : caps->pids,
@@ -163,7 +172,7 @@ uint64_t acg_grant_tripwire(const struct acg_engine *engine, const struct acg_ag
 {
 	const struct acg_ladder *ladder = &engine->policy->ladder;
 
-	if (!ladder->enabled || agent->budget.memory == ACG_MAX)
+	if (!ladder->enabled || engine->kernel_delays || agent->budget.memory == ACG_MAX)
 		return ACG_MAX;
 	return agent->budget.memory / 100 * ladder->high_percent;
 }

@@ -28,7 +28,10 @@ void acg_grant_agent_controls(const struct acg_engine *engine, const struct acg_
 			      uint64_t want[ACG_N_CONTROLS]);
 void acg_grant_self_controls(const struct acg_agent *agent, uint64_t want[ACG_N_CONTROLS]);
 
-/* memory.high of an agent with nobody throttled: a tripwire that tells when the budget runs short, below its memory.max. */
+/*
+ * memory.high of an agent with nobody throttled: a tripwire that tells when the budget runs short, below its memory.max. None where the
+ * kernel tells by itself (kernel_delays).
+ */
 uint64_t acg_grant_tripwire(const struct acg_engine *engine, const struct acg_agent *agent);
 
 #endif

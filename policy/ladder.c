@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ladder, on the cgroup tier.
+ * The ladder.
+ *
+ * On the cgroup tier:
  *
  * A sign of pressure on agent A is one of: A's memory.high, set below its budget as a tripwire, was crossed while what A
  * holds (page cache aside) is above the high mark; A ran into its memory.max; a throttled call of A tried to grow on while A still
@@ -19,6 +21,10 @@
  * The next victim is the call of the agent with the lowest priority; among those the one furthest above its grant; among those
  * the youngest, which has the least to lose. A call throttled for stall_max without its usage changing is killed too: no
  * livelock in reclaim. Without a sign for `calm`, everything is taken back.
+ *
+ * With memcg_bpf_ops step 1 is done by the kernel, charge by charge (bpf/memcg.bpf.c): it tells who is delayed, and, as signs of
+ * pressure, which budget runs short while somebody charges. Steps 2 to 4 follow from these signs in the same way, without looking at
+ * anything in between.
  */
 #include "policy/ladder.h"
 
@@ -119,9 +125,8 @@ bool acg_ladder_still_short(const struct acg_engine *engine, const struct acg_ag
 	return holds_percent(agent, engine->policy->ladder.low_percent);
 }
 
-/* memory.high at `bytes`, but never under what the agent itself lowered it to, and not where BPF does the delaying. */
-static void throttle(struct acg_engine *engine, struct acg_call *call, uint64_t bytes,
-		     struct acg_time now, GArray *actions)
+/* memory.high at `bytes`, but never under what the agent itself lowered it to. ACG_MAX: it stays, BPF does the delaying. */
+static void throttle(struct acg_call *call, uint64_t bytes, struct acg_time now, GArray *actions)
 {
 	if (call->state == ACG_CALL_RUNNING) {
 		call->state = ACG_CALL_THROTTLED;
@@ -134,15 +139,15 @@ static void throttle(struct acg_engine *engine, struct acg_call *call, uint64_t 
 		call->grown = now.mono;
 		acg_do(actions, ACG_DO_UPDATE, &call->node);
 	}
-	if (!engine->kernel_delays)
+	if (bytes != ACG_MAX)
 		acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
 			       MIN(bytes, call->lowered[ACG_CONTROL_MEMORY_HIGH]));
 	acg_do_feedback(actions, call, ACG_CAUSE_THROTTLED, NULL, false);
 }
 
 /* Step 1. A detached call is throttled too, but stays `detached`. */
-static void throttle_reach(struct acg_engine *engine, struct acg_agent *agent, GPtrArray *calls,
-			   struct acg_time now, GArray *actions)
+static void throttle_reach(struct acg_agent *agent, GPtrArray *calls, struct acg_time now,
+			   GArray *actions)
 {
 	bool any = false;
 
@@ -152,16 +157,15 @@ static void throttle_reach(struct acg_engine *engine, struct acg_agent *agent, G
 		any |= call->throttled_since != 0;
 		if (call->throttled_since || !above_grant(call))
 			continue;
-		throttle(engine, call, call->grant, now, actions);
+		throttle(call, call->grant, now, actions);
 		any = true;
 	}
 	if (!any && calls->len) {
 		struct acg_call *call = calls->pdata[0];
 
-		throttle(engine, call, call->usage.memory_current, now, actions);
+		throttle(call, call->usage.memory_current, now, actions);
 	}
-	if (!agent->pressure_outside && agent->self_policy.grant != ACG_MAX &&
-	    !engine->kernel_delays)
+	if (!agent->pressure_outside && agent->self_policy.grant != ACG_MAX)
 		acg_do_control(actions, &agent->self, ACG_CONTROL_MEMORY_HIGH,
 			       agent->self_policy.grant);
 }
@@ -183,8 +187,10 @@ void acg_ladder_sign(struct acg_engine *engine, struct acg_agent *agent, bool ou
 		if (!outside)
 			acg_do_control(actions, &agent->node, ACG_CONTROL_MEMORY_HIGH, ACG_MAX);
 	}
-	calls = victims(engine, agent);
-	throttle_reach(engine, agent, calls, now, actions);
+	if (!engine->kernel_delays) {
+		calls = victims(engine, agent);
+		throttle_reach(agent, calls, now, actions);
+	}
 	if (!engine->deadline || engine->deadline > now.mono + ACG_LADDER_TICK)
 		engine->deadline = now.mono + ACG_LADDER_TICK;
 }
@@ -295,15 +301,27 @@ void acg_ladder_kill(struct acg_call *call, enum acg_cause cause, GArray *action
 	call->signal = SIGKILL;
 }
 
-static void release(struct acg_call *call, GArray *actions)
+void acg_ladder_delayed(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+			GArray *actions)
+{
+	if (call->state == ACG_CALL_ENDED || call->state == ACG_CALL_STARTING)
+		return;
+	engine->delayed = true;
+	throttle(call, ACG_MAX, now, actions);
+	if (!engine->deadline || engine->deadline > now.mono + ACG_LADDER_TICK)
+		engine->deadline = now.mono + ACG_LADDER_TICK;
+}
+
+void acg_ladder_release(struct acg_engine *engine, struct acg_call *call, GArray *actions)
 {
 	if (!call->throttled_since)
 		return;
 	call->throttled_since = 0;
 	if (call->state == ACG_CALL_THROTTLED)
 		call->state = ACG_CALL_RUNNING;
-	acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
-		       call->lowered[ACG_CONTROL_MEMORY_HIGH]);
+	if (!engine->kernel_delays)
+		acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
+			       call->lowered[ACG_CONTROL_MEMORY_HIGH]);
 	acg_do(actions, ACG_DO_UPDATE, &call->node);
 	acg_do_event(actions, &call->node, "released", ACG_CAUSE_NONE, NULL);
 }
@@ -313,7 +331,7 @@ void acg_ladder_let_go(struct acg_engine *engine, struct acg_call *call, struct 
 {
 	if (call->frozen_since && !call->operator_frozen)
 		acg_ladder_thaw(engine, call, now, actions);
-	release(call, actions);
+	acg_ladder_release(engine, call, actions);
 }
 
 static void relieve(struct acg_engine *engine, struct acg_agent *agent, GPtrArray *calls,
@@ -410,4 +428,32 @@ void acg_ladder_step(struct acg_engine *engine, struct acg_agent *agent, struct 
 	}
 	if (pressed >= (int64_t)ladder->throttle_max)
 		freeze_next(engine, agent, calls, now, actions);
+}
+
+static void sooner(int64_t *due, int64_t when, struct acg_time now)
+{
+	if (when > now.mono && when < *due)
+		*due = when;
+}
+
+int64_t acg_ladder_due(struct acg_engine *engine, const struct acg_agent *agent,
+		       struct acg_time now)
+{
+	const struct acg_ladder *ladder = &engine->policy->ladder;
+	g_autoptr(GPtrArray) calls = victims(engine, agent);
+	int64_t due = MAX(agent->pressure_last + (int64_t)ladder->calm, now.mono);
+
+	sooner(&due, agent->pressure_since + ladder->throttle_max, now);
+	sooner(&due, agent->pressure_since + ladder->kill_after, now);
+	for (unsigned int i = 0; i < calls->len; i++) {
+		const struct acg_call *call = calls->pdata[i];
+
+		if (call->frozen_since)
+			sooner(&due, call->frozen_since + ladder->freeze_max, now);
+		else if (call->thawed)
+			sooner(&due, call->thawed + ladder->freeze_max, now);
+		if (call->throttled_since)
+			sooner(&due, call->grown + ladder->stall_max, now);
+	}
+	return MAX(due, now.mono + ACG_LADDER_TICK);
 }

@@ -37,6 +37,16 @@ void acg_ladder_let_go(struct acg_engine *engine, struct acg_call *call, struct 
 /* The pressure of this agent is over: all calls in its reach are let go. */
 void acg_ladder_relieve(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
 			GArray *actions);
+/* memcg_bpf_ops delays the call: it counts as throttled from now on. */
+void acg_ladder_delayed(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+			GArray *actions);
+
+/* Takes back what was done to a call: memory.high, throttled. */
+void acg_ladder_release(struct acg_engine *engine, struct acg_call *call, GArray *actions);
+
+/* Where the kernel tells of each sign, time matters only when one of the ladder's runs out: the next such moment. */
+int64_t acg_ladder_due(struct acg_engine *engine, const struct acg_agent *agent,
+		       struct acg_time now);
 
 /* A freeze that has lasted its time. */
 bool acg_ladder_thaw_due(const struct acg_engine *engine, const struct acg_call *call,

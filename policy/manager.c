@@ -9,6 +9,7 @@
 #include "bpf/loader.h"
 #include "policy/cgroupfs.h"
 #include "policy/manager_private.h"
+#include "policy/memory_tier.h"
 #include "policy/procfs.h"
 
 #define REFUSALS_PER_SECOND 2 /* of one agent that are told in events and the log; all are counted */
@@ -85,6 +86,7 @@ static void set_policy(struct acg_manager *manager, struct acg_policy *policy)
 		if (enforcer->ops->policy)
 			enforcer->ops->policy(enforcer, policy);
 	}
+	acg_memory_tier_figures(manager->memory, &policy->ladder);
 }
 
 /* --- from the enforcers ------------------------------------------------------------------------------------- */
@@ -112,14 +114,29 @@ static void read_ring(struct acg_manager *manager)
 						     acg_manager_ring, manager);
 }
 
-void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf, const char *why_not)
+/* Somebody may detach the programs from the root. */
+static void watch_memory(struct acg_manager *manager)
+{
+	int fd = acg_memory_tier_fd(manager->memory);
+
+	if (fd >= 0)
+		manager->memory_source =
+			g_unix_fd_add(fd, G_IO_HUP, acg_manager_memory_lost, manager);
+}
+
+void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf,
+			 struct acg_memory_tier *memory, const char *why_not)
 {
 	g_autoptr(GArray) actions = acg_actions_new();
 	GHashTableIter iter;
 	void *value;
 
 	manager->bpf = bpf;
+	manager->memory = memory;
 	read_ring(manager);
+	watch_memory(manager);
+	acg_memory_tier_figures(memory, &manager->policy->ladder);
+	acg_engine_kernel_delays(manager->engine, acg_memory_tier_delays(memory), actions);
 	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
 		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
 
@@ -157,6 +174,7 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	}
 	manager->enforcers = options->enforcers;
 	manager->bpf = options->bpf;
+	manager->memory = options->memory;
 	manager->dry_run = options->dry_run;
 	manager->run_dir = g_strdup(options->run_dir);
 	manager->event_ring = (struct acg_eventring){options->events_memory, options->events_size};
@@ -178,6 +196,8 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 						     acg_manager_ring, manager);
 	g_ptr_array_foreach(manager->enforcers, listen_to_enforcer, manager);
 	read_ring(manager);
+	manager->engine->kernel_delays = acg_memory_tier_delays(manager->memory);
+	watch_memory(manager);
 	acg_manager_restore(manager, now);
 	acg_manager_event(manager, NULL, manager->last_event ? "took_over" : "started", NULL, NULL,
 			  now);
@@ -234,6 +254,8 @@ void acg_manager_free(struct acg_manager *manager)
 	if (manager->ring_source)
 		g_source_remove(manager->ring_source);
 	acg_manager_save_root(manager, manager->event_seq);
+	if (manager->memory_source)
+		g_source_remove(manager->memory_source);
 	g_ptr_array_foreach(manager->enforcers, free_enforcer, NULL);
 	g_ptr_array_unref(manager->enforcers);
 	acg_watch_free(manager->watch);

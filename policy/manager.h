@@ -33,6 +33,7 @@ struct acg_manager_options {
 	void *events_memory;  /* outlives the process (eventring.h); NULL: none. Borrowed */
 	size_t events_size;
 	struct acg_bpf *bpf;  /* borrowed; NULL: none. Its ring buffer is read */
+	struct acg_memory_tier *memory; /* borrowed; NULL: none */
 	struct acg_listener listener;
 	/* Structured log line (priority as syslog(3), then fields as g_log_structured would take): refusals, policy changes, ended
 	 * calls. NULL: none. */
@@ -43,7 +44,8 @@ struct acg_manager_options {
 int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy,
 		    struct acg_manager **ret_manager, GError **error);
 /* BPF that was loaded beside the serving (borrowed; NULL: it cannot be, and why not): the enforcers go by it from now on. */
-void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf, const char *why_not);
+void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf,
+			 struct acg_memory_tier *memory, const char *why_not);
 /* Leaves all cgroups and their limits as they are; but what the ladder holds back is let go. */
 void acg_manager_free(struct acg_manager *manager);
 

@@ -13,6 +13,8 @@ struct acg_manager {
 	GPtrArray *enforcers;      /* struct acg_enforcer, in the order in which they are asked */
 	struct acg_bpf *bpf;       /* borrowed; NULL: none */
 	unsigned int ring_source;  /* GSource of its ring buffer; 0: none */
+	struct acg_memory_tier *memory; /* borrowed; NULL: none */
+	unsigned int memory_source; /* GSource of its link; 0: none */
 	struct acg_watch *watch;
 	struct acg_history *history; /* NULL: dry run */
 	bool dry_run;
@@ -61,6 +63,7 @@ void acg_manager_arm(struct acg_manager *manager);
 void acg_manager_file_changed(void *data, uint64_t id, const char *file);
 void acg_manager_psi(void *data, uint64_t id);
 gboolean acg_manager_ring(int fd, GIOCondition condition, void *data);
+gboolean acg_manager_memory_lost(int fd, GIOCondition condition, void *data);
 gboolean acg_manager_timer(void *data);
 
 /* Reads what the enforcers measure into a copy of the node's last usage. */

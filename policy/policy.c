@@ -82,6 +82,7 @@ static const struct acg_ladder default_ladder = {
 	.stall_max = 20 * G_USEC_PER_SEC,
 	.term_grace = 5 * G_USEC_PER_SEC,
 	.delay_max_ms = 100,
+	.min_progress = 1 << 20,
 };
 
 static const char default_text[] =

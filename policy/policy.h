@@ -88,6 +88,8 @@ struct acg_ladder {
 	uint64_t stall_max;      /* throttled without any progress this long: step 4, no livelock */
 	uint64_t term_grace;     /* from SIGTERM to cgroup.kill at a timeout */
 	uint32_t delay_max_ms;   /* the most that memcg_bpf_ops may delay one charge */
+	uint32_t delay_ms;       /* ... a fixed delay for each charge over a grant; 0: graduated */
+	uint64_t min_progress;   /* ... bytes a second that no delayed call falls below */
 };
 
 enum acg_commands_mode {

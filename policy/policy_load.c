@@ -53,6 +53,8 @@ static const struct acg_config_key ladder_keys[] = {
 	RANGE(acg_ladder, stall_max, "stall_max", ACG_CONFIG_SECONDS, 1, 3600),
 	RANGE(acg_ladder, term_grace, "term_grace", ACG_CONFIG_SECONDS, 0.1, 600),
 	RANGE(acg_ladder, delay_max_ms, "delay_max_ms", ACG_CONFIG_NUMBER, 0, 2000),
+	RANGE(acg_ladder, delay_ms, "delay_ms", ACG_CONFIG_NUMBER, 0, 2000),
+	ROW(acg_ladder, min_progress, "min_progress", ACG_CONFIG_SIZE),
 	END,
 };
 
@@ -145,6 +147,10 @@ static void check_ladder(struct acg_config_reader *reader, config_setting_t *roo
 		acg_config_fault(reader, at, "psi_stall must not be longer than psi_window");
 	if (ladder->low_percent >= ladder->high_percent)
 		acg_config_fault(reader, at, "low_percent must be below high_percent");
+	if (ladder->delay_ms > ladder->delay_max_ms)
+		acg_config_fault(reader, at, "delay_ms must not be above delay_max_ms");
+	if (ladder->min_progress < 64 * 1024)
+		acg_config_fault(reader, at, "min_progress must be at least 64K: a call must move on");
 }
 
 static void check_agent(struct acg_config_reader *reader, config_setting_t *at,

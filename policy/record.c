@@ -35,7 +35,7 @@ static void append_waits(GString *out, const struct acg_call *call, struct acg_t
 	int64_t delayed = call->delayed;
 	int64_t frozen = call->frozen;
 
-	if (!has_ended(call) && call->delays)
+	if (!has_ended(call) && call->delays && !call->usage.delays)
 		delayed = MAX(delayed, (int64_t)call->usage.stalled_usec);
 	if (call->frozen_since)
 		frozen += now.mono - call->frozen_since;

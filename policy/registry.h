@@ -68,6 +68,10 @@ struct acg_usage {
 	uint64_t high_events;  /* memory.events.local high */
 	uint64_t max_events;   /* memory.events.local max */
 	uint64_t pids_refused; /* pids.events max: forks refused */
+	/* by memcg_bpf_ops; 0 without it */
+	uint64_t delays;
+	uint64_t delayed_usec;
+	int64_t delayed_until; /* CLOCK_MONOTONIC usec when the last delay ends */
 	bool populated;
 };
 

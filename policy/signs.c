@@ -9,6 +9,7 @@
 #include "bpf/loader.h"
 #include "policy/cgroupfs.h"
 #include "policy/manager_private.h"
+#include "policy/memory_tier.h"
 
 struct acg_usage acg_manager_read_usage(struct acg_manager *manager, struct acg_node *node)
 {
@@ -170,10 +171,27 @@ static void on_bpf_event(const struct acg_bpf_event *event, void *data)
 	g_autofree char *comm = g_strndup(event->comm, ACG_COMM_LEN);
 	g_autofree char *valid = g_utf8_make_valid(comm, -1);
 
-	if (!node || event->type != ACG_BPF_OOM_KILL)
+	if (!node)
 		return;
-	acg_engine_oom_victim(manager->engine, node, event->pid, valid, event->anon_rss_kib * 1024,
-			      now, actions);
+	switch (event->type) {
+	case ACG_BPF_OOM_KILL:
+		acg_engine_oom_victim(manager->engine, node, event->pid, valid,
+				      event->anon_rss_kib * 1024, now, actions);
+		break;
+	case ACG_BPF_PRESSURE:
+	case ACG_BPF_PRESSURE_BEYOND:
+		tell_usage(manager, &node->agent->node, now, actions);
+		acg_engine_short(manager->engine, node->agent,
+				 event->type == ACG_BPF_PRESSURE_BEYOND, now, actions);
+		break;
+	case ACG_BPF_DELAY:
+	case ACG_BPF_DELAY_END:
+		tell_usage(manager, node, now, actions);
+		acg_engine_delay(manager->engine, node, event->type == ACG_BPF_DELAY, now, actions);
+		break;
+	default:
+		break;
+	}
 	acg_manager_apply_all(manager, actions, now);
 }
 
@@ -184,7 +202,27 @@ gboolean acg_manager_ring(int fd, GIOCondition condition, void *data)
 	(void)fd;
 	(void)condition;
 	acg_bpf_ring_consume(manager->bpf, on_bpf_event, manager, NULL);
+	acg_manager_arm(manager);
 	return G_SOURCE_CONTINUE;
+}
+
+/* Somebody detached memcg_bpf_ops: the cgroup tier takes over. */
+gboolean acg_manager_memory_lost(int fd, GIOCondition condition, void *data)
+{
+	struct acg_manager *manager = data;
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+
+	(void)fd;
+	(void)condition;
+	manager->memory_source = 0;
+	acg_memory_tier_lost(manager->memory);
+	acg_engine_kernel_delays(manager->engine, false, actions);
+	acg_manager_apply_all(manager, actions, now);
+	acg_manager_event(manager, NULL, "memcg_bpf_ops_lost", NULL,
+			  "delays are decided in user space from now on", now);
+	acg_manager_arm(manager);
+	return G_SOURCE_REMOVE;
 }
 
 /* --- time --------------------------------------------------------------------------------------------------- */
@@ -200,7 +238,7 @@ gboolean acg_manager_timer(void *data)
 
 	manager->timer = 0;
 	manager->accounted_at = now.mono;
-	if (manager->engine->n_pressed || manager->sampled)
+	if (manager->engine->n_pressed || manager->engine->delayed || manager->sampled)
 		measure_calls(manager, manager->engine->registry->agents, now, actions);
 	acg_engine_tick(manager->engine, now, actions);
 	acg_manager_apply_all(manager, actions, now);

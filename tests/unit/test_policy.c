@@ -100,7 +100,8 @@ static void keys_of_the_whole(void **state)
 		"memory = { low = \"1M\"; medium = \"2M\"; };\n"
 		"ladder = { kill = false; psi_stall = 0.2; psi_window = 2; high_percent = 80;\n"
 		"  low_percent = 60; calm = 1; throttle_max = 4; freeze_max = 3; freeze_percent = 25;\n"
-		"  kill_after = 7; stall_max = 9; term_grace = 0.5; delay_max_ms = 50; };");
+		"  kill_after = 7; stall_max = 9; term_grace = 0.5; delay_max_ms = 50;\n"
+		"  delay_ms = 40; min_progress = \"2M\"; };");
 	const struct acg_ladder *ladder = &policy->ladder;
 
 	(void)state;
@@ -124,6 +125,8 @@ static void keys_of_the_whole(void **state)
 	assert_int_equal(ladder->stall_max, 9 * SECOND);
 	assert_int_equal(ladder->term_grace, SECOND / 2);
 	assert_int_equal(ladder->delay_max_ms, 50);
+	assert_int_equal(ladder->delay_ms, 40);
+	assert_int_equal(ladder->min_progress, 2 * MIB);
 	acg_policy_unref(policy);
 }
 
@@ -255,6 +258,8 @@ static void each_fault_has_its_line_and_words(void **state)
 		{"ladder = { enabled = 1; };", "enabled is true or false"},
 		{"ladder = { high_percent = 101; };", "high_percent is a number from 10 to 100"},
 		{"ladder = { low_percent = 90; high_percent = 90; };", "low_percent must be below"},
+		{"ladder = { delay_ms = 101; };", "delay_ms must not be above delay_max_ms"},
+		{"ladder = { min_progress = 0; };", "min_progress must be at least 64K"},
 		{"ladder = { psi_stall = 1.5; };", "psi_stall must not be longer"},
 		{"ladder = { psi_window = 0.1; };", "psi_window is a number from 0.5 to 10"},
 		{"ladder = { freeze_max = \"long\"; };", "freeze_max is a number from 0.1 to 60"},

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memcg_bpf_ops on agentcg's root; see the header. */
+#include "policy/memory_tier.h"
+
+#include <sys/stat.h>
+
+#include "bpf/memcg.h"
+
+struct acg_memory_tier {
+	struct acg_memcg_ops *ops; /* NULL: off */
+	uint64_t root;             /* cgroup id */
+	char *why_not;             /* why it is off */
+};
+
+static int attach_root(struct acg_memory_tier *tier, int root_dirfd, GError **error)
+{
+	struct stat st;
+	int ret = acg_memcg_ops_attach(tier->ops, root_dirfd, error);
+
+	if (!ret && fstat(root_dirfd, &st) == 0)
+		tier->root = st.st_ino;
+	return ret;
+}
+
+static void turn_off(struct acg_memory_tier *tier, const char *why_not)
+{
+	if (tier->ops)
+		acg_memcg_ops_detach_all(tier->ops);
+	acg_memcg_ops_free(tier->ops);
+	tier->ops = NULL;
+	g_free(tier->why_not);
+	tier->why_not = g_strdup(why_not);
+}
+
+struct acg_memory_tier *acg_memory_tier_new(struct acg_bpf *bpf, const char *bpf_off,
+					    const char *pin_dir, int root_dirfd)
+{
+	struct acg_memory_tier *tier = g_new0(struct acg_memory_tier, 1);
+	g_autoptr(GError) error = NULL;
+
+	if (!bpf) {
+		tier->why_not = g_strdup(bpf_off);
+		return tier;
+	}
+	if (acg_memcg_ops_load(bpf, pin_dir, &tier->ops, &error) < 0)
+		turn_off(tier, error->message);
+	else if (attach_root(tier, root_dirfd, &error) < 0)
+		turn_off(tier, error->message);
+	return tier;
+}
+
+void acg_memory_tier_free(struct acg_memory_tier *tier)
+{
+	if (!tier)
+		return;
+	turn_off(tier, NULL);
+	g_free(tier);
+}
+
+bool acg_memory_tier_delays(const struct acg_memory_tier *tier)
+{
+	return tier && tier->ops && acg_memcg_ops_delays(tier->ops);
+}
+
+int acg_memory_tier_fd(const struct acg_memory_tier *tier)
+{
+	return tier && tier->ops ? acg_memcg_ops_link_fd(tier->ops, tier->root) : -1;
+}
+
+void acg_memory_tier_lost(struct acg_memory_tier *tier)
+{
+	turn_off(tier, "somebody detached it while it ran; the cgroup tier has taken over");
+}
+
+int acg_memory_tier_adopt(struct acg_memory_tier *tier, int cgroup_dirfd, GError **error)
+{
+	return tier->ops ? acg_memcg_ops_attach(tier->ops, cgroup_dirfd, error) : 0;
+}
+
+int acg_memory_tier_drop(struct acg_memory_tier *tier, uint64_t cgroup_id, GError **error)
+{
+	return tier->ops ? acg_memcg_ops_detach(tier->ops, cgroup_id, error) : 0;
+}
+
+void acg_memory_tier_figures(struct acg_memory_tier *tier, const struct acg_ladder *ladder)
+{
+	const struct acg_memory_figures figures = {
+		.enabled = ladder->enabled,
+		.low_percent = ladder->low_percent,
+		.high_percent = ladder->high_percent,
+		.delay_max_ms = ladder->delay_max_ms,
+		.delay_ms = ladder->delay_ms,
+		.min_progress = ladder->min_progress,
+	};
+	g_autoptr(GError) error = NULL;
+
+	if (tier && tier->ops && acg_memcg_ops_figures(tier->ops, &figures, &error) < 0)
+		turn_off(tier, error->message);
+}
+
+void acg_memory_tier_measure(struct acg_memory_tier *tier, const struct acg_node *node,
+			     struct acg_usage *usage)
+{
+	struct acg_memory_state state;
+
+	if (!tier || !tier->ops || acg_memcg_ops_state(tier->ops, node->id, &state, NULL) < 0)
+		return;
+	usage->delays = state.delays;
+	usage->delayed_usec = state.delayed_ns / 1000;
+	usage->delayed_until = state.delay_ns / 1000;
+}
+
+void acg_memory_tier_status(const struct acg_memory_tier *tier, GArray *mechanisms)
+{
+	struct acg_mechanism row = {.name = "memcg_bpf_ops", .state = "on"};
+	uint64_t dropped, unknown;
+
+	if (!tier->ops) {
+		row.state = "off";
+		row.reason = g_strdup(tier->why_not);
+		g_array_append_val(mechanisms, row);
+		return;
+	}
+	dropped = acg_memcg_ops_dropped(tier->ops);
+	unknown = acg_memcg_ops_unknown(tier->ops);
+	row.reason = g_strdup(acg_memcg_ops_words(tier->ops));
+	if (!acg_memcg_ops_delays(tier->ops) || dropped || unknown) {
+		char *words =
+			g_strdup_printf("%s; %" G_GUINT64_FORMAT " events lost, %" G_GUINT64_FORMAT
+					" charges not judged",
+					row.reason, dropped, unknown);
+
+		g_free(row.reason);
+		row.reason = words;
+		row.state = "degraded";
+	}
+	g_array_append_val(mechanisms, row);
+}

@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: timeout=240 kernels=7.3-memcg_bpf_ops
+# memcg_bpf_ops for real: a call above its grant is delayed for as long as the policy says, state and feedback say so, nothing is delayed
+# while memory is free, the programs come and go under load, a stranger's programs are named, and without ours the cgroup tier serves.
+set -euo pipefail
+root=/sys/fs/cgroup/agentcg-memcg
+mount=$TMPDIR/fs
+mkdir "$mount"
+export AGENTCG_FS=$mount
+grow=$ACG_BUILD/tests/bench/grow
+daemon=
+
+fail() { echo "not ok: $*"; cat "$mount/status" "$mount/events" "$TMPDIR/log" 2> /dev/null || true; exit 1; }
+ended() { tail -n 1 "$mount/agents/a/history"; }
+
+start() { # POLICY [OPTION]...
+	printf '%s\n' "$1" > "$TMPDIR/policy"
+	shift
+	agentcgd -f -c "$TMPDIR/policy" -r "$root" --run-dir "$TMPDIR/run" "$@" "$mount" 2> "$TMPDIR/log" &
+	daemon=$!
+	for _ in $(seq 100); do [ ! -e "$mount/status" ] || break; sleep 0.1; done
+	[ -d "$mount/agents/a" ] || mkdir "$mount/agents/a"
+}
+stop() {
+	kill "$daemon"
+	wait "$daemon" || true
+}
+clean() {
+	echo 1 > "$root/cgroup.kill" || true
+	stop 2> /dev/null || true
+	find "$root" -depth -type d -exec rmdir {} \; 2> /dev/null || true
+}
+trap clean EXIT
+
+agents='agents = ({ match = "a"; budget = { memory = "256M"; swap = 0; }; self = { reserve = "8M"; }; });
+memory = { low = "32M"; };'
+
+# In the agent: one call with memory=low that grows to MIB.
+call() { # ID MIB [STEP [SECONDS]]
+	local id=$1
+	shift
+	sh -c "echo 0 > $mount/agents/a/cgroup.procs; exec agentcg run --id $id --hint memory:low -- $grow $*"
+}
+
+echo "# a fixed delay of 500 ms for each charge above the grant"
+start "$agents ladder = { delay_max_ms = 2000; delay_ms = 500; };"
+grep '^memcg_bpf_ops' "$mount/status"
+grep -q '^memcg_bpf_ops *on' "$mount/status" || fail "memcg_bpf_ops is not on"
+call fixed 34 > "$TMPDIR/out" 2> "$TMPDIR/err" &
+growing=$!
+for _ in $(seq 100); do
+	[ "$(cat "$mount/agents/a/calls/fixed/state" 2> /dev/null)" != throttled ] || break
+	sleep 0.1
+done
+[ "$(cat "$mount/agents/a/calls/fixed/state")" = throttled ] || fail "the state is not throttled"
+grep -qi 'slow' "$mount/agents/a/calls/fixed/feedback" || fail "no feedback while it runs: $(cat "$mount/agents/a/calls/fixed/feedback")"
+wait "$growing" || fail "the delayed call failed"
+cat "$TMPDIR/out"; ended
+slowest=$(sed -n 's/.*slowest=\([0-9]*\).*/\1/p' "$TMPDIR/out")
+[ "$slowest" -ge 500000 ] || fail "no charge was delayed by 500 ms"
+[ "$(ended | jq .delays)" -ge 4 ] || fail "delays"
+[ "$(ended | jq .delayed_ms)" -ge 2000 ] || fail "delayed_ms"
+[ "$(grep -c '"event":"feedback"' "$mount/agents/a/events")" -eq 1 ] || fail "feedback is not once per cause"
+
+echo "# nothing while memory is free, though the call is at twice its grant"
+printf '%s\n' "$agents ladder = { delay_max_ms = 100; };" > "$mount/policy"
+call free 64 > "$TMPDIR/out"
+cat "$TMPDIR/out"
+[ "$(ended | jq .delays)" -eq 0 ] || fail "delayed while memory is free"
+
+echo "# delayed as the budget runs short, and moving on"
+call short 244 > "$TMPDIR/out" 2> "$TMPDIR/err" || fail "the call did not survive: $(cat "$TMPDIR/err")"
+cat "$TMPDIR/out"; ended
+[ "$(ended | jq .delays)" -ge 1 ] || fail "not delayed"
+grep -q '"event":"pressure"' "$mount/events" || fail "no pressure was reported"
+
+echo "# attached and detached under load"
+call load 60 256 12 > /dev/null 2>&1 &
+load=$!
+before=$(bpftool link show | grep -c struct_ops || true)
+for _ in 1 2 3; do
+	stop
+	[ "$(bpftool link show | grep -c struct_ops || true)" -lt "$before" ] || fail "the link is left after the end"
+	[ -z "$(ls -A /sys/fs/bpf/agentcg 2> /dev/null)" ] || fail "pins are left after the end"
+	start "$agents ladder = { delay_max_ms = 100; };"
+	grep -q '^memcg_bpf_ops *on' "$mount/status" || fail "memcg_bpf_ops is not on again"
+done
+link=$(bpftool -j link show | jq '.[] | select(.type == "struct_ops") | .id')
+bpftool link detach id "$link"
+for _ in $(seq 50); do ! grep -q '^memcg_bpf_ops *on' "$mount/status" || sleep 0.1; done
+grep '^memcg_bpf_ops' "$mount/status"
+grep -q '^memcg_bpf_ops *off.*detached' "$mount/status" || fail "the loss is not told in status"
+grep -q memcg_bpf_ops_lost "$mount/events" || fail "the loss is not told in events"
+high=$(cat "$root/a/memory.high")
+[ "$high" != max ] && [ "$high" -lt $((256 * 1024 * 1024)) ] || fail "the cgroup tier has not taken over: memory.high $high"
+wait "$load" || fail "the call under load failed"
+
+echo "# somebody else has it"
+stop
+start "$agents ladder = { };" --pin-dir /sys/fs/bpf/other
+first=$daemon
+mkdir "$TMPDIR/fs2" "$TMPDIR/run2"
+agentcgd -f -c "$TMPDIR/policy" -r "$root" --run-dir "$TMPDIR/run2" --pin-dir /sys/fs/bpf/second "$TMPDIR/fs2" 2>> "$TMPDIR/log" &
+daemon=$!
+for _ in $(seq 100); do [ ! -e "$TMPDIR/fs2/status" ] || break; sleep 0.1; done
+grep '^memcg_bpf_ops' "$TMPDIR/fs2/status"
+grep -q '^memcg_bpf_ops *off.*other memcg_bpf_ops.*agentcg_memcg' "$TMPDIR/fs2/status" || fail "the owner is not named"
+stop
+daemon=$first
+grep -q '^memcg_bpf_ops *on' "$mount/status" || fail "the first lost its programs to the second"
+echo "ok"
