@@ -24,7 +24,7 @@ case $ACG_KERNEL in
 esac
 
 has_memcg_ops=no
-! bpftool btf dump file /sys/kernel/btf/vmlinux format raw | grep -q "STRUCT 'memcg_bpf_ops'" || has_memcg_ops=yes
+! bpftool btf dump file /sys/kernel/btf/vmlinux format raw | grep "STRUCT 'memcg_bpf_ops'" > /dev/null || has_memcg_ops=yes
 case $ACG_KERNEL in
 *memcg_bpf_ops) [ $has_memcg_ops = yes ] || fail "no memcg_bpf_ops" ;;
 *) [ $has_memcg_ops = no ] || fail "memcg_bpf_ops is there: the table of kernels is wrong" ;;

@@ -64,7 +64,8 @@ slowest=$(sed -n 's/.*slowest=\([0-9]*\).*/\1/p' "$TMPDIR/out")
 [ "$(grep -c '"event":"feedback"' "$mount/agents/a/events")" -eq 1 ] || fail "feedback is not once per cause"
 
 echo "# nothing while memory is free, though the call is at twice its grant"
-printf '%s\n' "$agents ladder = { delay_max_ms = 100; };" > "$mount/policy"
+echo "$agents ladder = { delay_max_ms = 100; };" > "$TMPDIR/policy"
+cat "$TMPDIR/policy" > "$mount/policy" # one write: bash would write line by line
 call free 64 > "$TMPDIR/out"
 cat "$TMPDIR/out"
 [ "$(ended | jq .delays)" -eq 0 ] || fail "delayed while memory is free"
