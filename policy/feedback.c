@@ -143,7 +143,10 @@ static void throttled_facts(GString *out, const struct acg_call *call)
 	g_string_append(out, "Slowed down");
 	append_use(out, call);
 	g_string_append(out, ": ");
-	append_shortage(out, call);
+	if (call->slowed_by_grant)
+		g_string_append(out, "above its grant it may grow only slowly");
+	else
+		append_shortage(out, call);
 }
 
 static void frozen_facts(GString *out, const struct acg_call *call)

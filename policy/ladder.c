@@ -307,6 +307,7 @@ void acg_ladder_delayed(struct acg_engine *engine, struct acg_call *call, struct
 	if (call->state == ACG_CALL_ENDED || call->state == ACG_CALL_STARTING)
 		return;
 	engine->delayed = true;
+	call->slowed_by_grant = engine->policy->ladder.delay_ms != 0;
 	throttle(call, ACG_MAX, now, actions);
 	if (!engine->deadline || engine->deadline > now.mono + ACG_LADDER_TICK)
 		engine->deadline = now.mono + ACG_LADDER_TICK;

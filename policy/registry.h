@@ -124,6 +124,7 @@ struct acg_call {
 	char *reason;   /* why it is throttled, frozen or was killed; NULL: nothing happened */
 	char *feedback; /* in words; NULL: none */
 	/* the ladder's and the timeout's clocks, CLOCK_MONOTONIC usec, 0: not running */
+	bool slowed_by_grant; /* throttled for being above its grant alone (ladder.delay_ms) */
 	int64_t throttled_since;
 	int64_t frozen_since;
 	int64_t thawed;        /* when the last freeze ended */

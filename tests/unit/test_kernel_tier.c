@@ -135,6 +135,19 @@ static void without_signs_it_is_over(void **state)
 	fixture_free(&fixture);
 }
 
+static void a_fixed_delay_is_put_down_to_the_grant(void **state)
+{
+	struct fixture fixture = fixture_new("ladder = { delay_ms = 50; };");
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+
+	(void)state;
+	fixture.engine->kernel_delays = true;
+	delay(&fixture, &call->node, true);
+	assert_non_null(strstr(call->feedback, "above its grant"));
+	fixture_free(&fixture);
+}
+
 /* Detached by somebody: limits as on the cgroup tier from then on, and back. */
 static void losing_it_puts_limits_back(void **state)
 {
@@ -163,6 +176,7 @@ int main(void)
 		cmocka_unit_test(a_quiet_call_is_released),
 		cmocka_unit_test(signs_lead_to_a_freeze),
 		cmocka_unit_test(without_signs_it_is_over),
+		cmocka_unit_test(a_fixed_delay_is_put_down_to_the_grant),
 		cmocka_unit_test(losing_it_puts_limits_back),
 	};
 

@@ -54,7 +54,7 @@ for _ in $(seq 100); do
 	sleep 0.1
 done
 [ "$(cat "$mount/agents/a/calls/fixed/state")" = throttled ] || fail "the state is not throttled"
-grep -qi 'slow' "$mount/agents/a/calls/fixed/feedback" || fail "no feedback while it runs: $(cat "$mount/agents/a/calls/fixed/feedback")"
+grep -q '^Slowed down.*above its grant' "$mount/agents/a/calls/fixed/feedback" || fail "no feedback while it runs: $(cat "$mount/agents/a/calls/fixed/feedback")"
 wait "$growing" || fail "the delayed call failed"
 cat "$TMPDIR/out"; ended
 slowest=$(sed -n 's/.*slowest=\([0-9]*\).*/\1/p' "$TMPDIR/out")
