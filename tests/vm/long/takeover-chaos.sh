@@ -3,9 +3,9 @@
 # vm: timeout=3000 systemd=yes
 # As a service: 1,000 kills of the worker and 50 upgrades under the load of 8 clients; then kills of the supervisor itself,
 # which systemd starts again with the descriptors that it kept; then stop, start and restart with agents that live on.
-#   takeover-chaos.sh [KILLS UPGRADES]
+#   takeover-chaos.sh [KILLS UPGRADES DEATHS-OF-THE-SUPERVISOR]
 set -euo pipefail
-kills=${1:-${ACG_KILLS:-1000}} upgrades=${2:-${ACG_UPGRADES:-50}}
+kills=${1:-1000} upgrades=${2:-50} deaths=${3:-10}
 mount=/run/agentcg/fs
 root=/sys/fs/cgroup/agentcg
 
@@ -33,7 +33,7 @@ until_true '[ "$(cat "$mount/agents/a/calls/life/state")" = running ]'
 cat "$mount/agents/a/events_pipe" > "$TMPDIR/followed" &
 follower=$!
 exec 7< "$mount/agents/a/info"
-for i in $(seq 10); do
+for i in $(seq "$deaths"); do
 	old=$(supervisor)
 	kill -9 "$old"
 	until_true '[ "$(supervisor)" -gt 0 ] && [ "$(supervisor)" != "$old" ]'
@@ -45,8 +45,8 @@ done
 [ "$(jq -r .name <&7)" = a ] || fail "a file that was open does not answer"
 exec 7<&-
 kill -0 $follower || fail "the follower saw an end"
-until_true '[ "$(grep -c "\"event\":\"end\"" "$TMPDIR/followed")" -eq 10 ]'
-[ "$(jq -r '.event' "$TMPDIR/followed" | grep -c begin)" -eq 10 ] || fail "events were lost"
+until_true '[ "$(grep -c "\"event\":\"end\"" "$TMPDIR/followed")" -eq "$deaths" ]'
+[ "$(jq -r '.event' "$TMPDIR/followed" | grep -c begin)" -eq "$deaths" ] || fail "events were lost"
 
 echo "# stop, start, restart, reload: the agent lives on"
 before=$(tail -n 1 "$mount/events" | jq .seq)
