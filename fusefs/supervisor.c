@@ -300,6 +300,8 @@ static void worker_died(struct supervisor *s, int status)
 	} else if (stage == STAGE_SERVING && s->spare.pid && !short_lived) {
 		take_spare(s);
 	} else if (stage == STAGE_SERVING) {
+		if (s->spare.pid)
+			kill(s->spare.pid, SIGKILL); /* of the same kind: it would not live longer */
 		restart_after(s, short_lived ? BACKOFF_FIRST : 0);
 	} else if (s->last_exe_fd >= 0) {
 		say("the new binary did not get to serve: back to the old one");

@@ -133,7 +133,7 @@ static bool am_in(const char *ending)
 
 static void look_at_call(struct client *client, const char *id)
 {
-	char path[512], file[128], text[256];
+	char path[512], file[300], text[256];
 	ssize_t n;
 
 	snprintf(file, sizeof(file), "calls/%s/state", id);
@@ -324,13 +324,22 @@ static void await_other(const struct test *test, pid_t old)
 	failed(test, "no other worker came");
 }
 
+static int64_t probe_once(const struct test *test, const char *probe)
+{
+	int64_t start = now_usec();
+	char text[64];
+	ssize_t n = read_file(probe, text, sizeof(text));
+
+	if (n <= 0)
+		failed(test, "%s: %s", probe, n < 0 ? strerror(-n) : "empty");
+	return now_usec() - start;
+}
+
 /* Returns for how long the tree did not answer, usec. */
 static int64_t take_over_once(const struct test *test, const char *probe)
 {
 	pid_t worker = worker_of(test->supervisor);
 	int64_t start = now_usec();
-	char text[64];
-	ssize_t n;
 
 	if (!worker) { /* the next one is being started */
 		sleep_msec(20);
@@ -339,10 +348,9 @@ static int64_t take_over_once(const struct test *test, const char *probe)
 	kill(test->signal == SIGUSR2 ? test->supervisor : worker, test->signal);
 	if (test->signal == SIGUSR2)
 		await_other(test, worker);
-	start = test->signal == SIGUSR2 ? now_usec() : start;
-	n = read_file(probe, text, sizeof(text));
-	if (n <= 0)
-		failed(test, "%s: %s", probe, n < 0 ? strerror(-n) : "empty");
+	if (test->signal == SIGUSR2)
+		return probe_once(test, probe);
+	probe_once(test, probe);
 	return now_usec() - start;
 }
 
@@ -353,21 +361,32 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static void print_times(const char *what, int64_t *times, unsigned int n)
+{
+	qsort(times, n, sizeof(*times), compare);
+	printf("%s: p50 %.1f ms, p99 %.1f ms, at most %.1f ms\n", what, times[n / 2] / 1e3,
+	       times[(n - 1) * 99 / 100] / 1e3, times[n - 1] / 1e3);
+}
+
+/* What a read takes under this load anyway, and what it takes when the worker has just been killed. */
 static void take_over(const struct test *test)
 {
-	int64_t *gaps = calloc(test->times, sizeof(*gaps));
+	int64_t *times = calloc(test->times, sizeof(*times));
 	char probe[512];
 
 	snprintf(probe, sizeof(probe), "%s/version", test->mount);
+	for (unsigned int i = 0; i < test->times && i < 100; i++) {
+		sleep_msec(20 + random() % 50);
+		times[i] = probe_once(test, probe);
+	}
+	print_times("a read while nothing happens", times, test->times < 100 ? test->times : 100);
 	for (unsigned int i = 0; i < test->times; i++) {
 		sleep_msec(20 + random() % test->pause);
-		gaps[i] = take_over_once(test, probe);
+		times[i] = take_over_once(test, probe);
 	}
-	qsort(gaps, test->times, sizeof(*gaps), compare);
-	printf("%u takeovers: without an answer for p50 %.1f ms, p99 %.1f ms, at most %.1f ms\n",
-	       test->times, gaps[test->times / 2] / 1e3, gaps[(test->times - 1) * 99 / 100] / 1e3,
-	       gaps[test->times - 1] / 1e3);
-	free(gaps);
+	printf("%u takeovers, ", test->times);
+	print_times("without an answer", times, test->times);
+	free(times);
 }
 
 /* --- the whole ------------------------------------------------------------------------------------------------ */
