@@ -143,7 +143,7 @@ fd = os.open(os.environ[\"fs\"] + \"/self/call\", os.O_RDWR)
 try:
     os.write(fd, b\"begin threads\n\")
 except PermissionError:
-    print(os.read(fd, 300).decode())
+    print(os.read(fd, 300).decode(), flush=True)
 os._exit(0)"' > "$work/out"
 like "a writer with threads" "$(cat "$work/out")" "2 threads .*use pid= or agentcg run"
 unshare --pid --fork --mount-proc bash -c 'echo 0 > "$fs/agents/a/cgroup.procs"
