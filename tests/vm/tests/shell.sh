@@ -1,11 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vm: timeout=300
-# agentcg in the place of bash, with the kernel's own cgroups: some of the cases of tests/host, and that the agent's shell outlives its command.
+# agentcg in the place of bash, with the kernel's own cgroups: some of the cases of tests/host, and an OOM.
 set -euo pipefail
-export SHELL_QUICK=1 SHELL_CASE='@(signal*|terminal_stop|exec*|nested|trap_exit|stdin_rest)'
+export SHELL_QUICK=1 SHELL_CASE='@(signal_dies|terminal_stop|exec|nested)'
 TMPDIR=$(mktemp -d) "$ACG_SRC/tests/host/shell.sh"
-TMPDIR=$(mktemp -d) "$ACG_SRC/tests/host/persistent.sh"
 
 TMPDIR=$(mktemp -d)
 # shellcheck source=tests/host/daemon.bash
@@ -25,9 +24,4 @@ in_agent a agentcg shell -c "$big; sleep 10" > /dev/null 2> "$work/err" || statu
 [ "$status" = 137 ] || fail "exit status $status"
 grep -q '^agentcg: Killed at 64M' "$work/err" || { cat "$work/err"; fail "no feedback"; }
 
-echo "# a persistent shell survives its command's OOM"
-printf '%s\n' ". $ACG_SRC/tools/agentcg.bash" "$big" 'echo "alive: $?"' |
-	in_agent a bash > "$work/out" 2> "$work/err" || fail "the shell died"
-grep -q '^alive: ' "$work/out" || fail "the shell died"
-grep -q '^agentcg: Killed' "$work/err" || { cat "$work/err"; fail "no feedback in the persistent shell"; }
 echo ok
