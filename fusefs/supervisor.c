@@ -196,10 +196,17 @@ static void take_spare(struct supervisor *s)
 		go(&s->worker, ACG_SAY_GO);
 }
 
+static void tell_ready(struct supervisor *s)
+{
+	s->served = true;
+	acg_notify(s->notify_fd, "READY=1", -1);
+	if (s->options->ready)
+		s->options->ready(s->options->data);
+}
+
 /* The worker serves: what came before it is no longer needed. */
 static void now_serves(struct supervisor *s)
 {
-	start_spare(s);
 	stage(&s->worker, STAGE_SERVING);
 	s->backoff = BACKOFF_FIRST;
 	s->looking = false;
@@ -208,12 +215,9 @@ static void now_serves(struct supervisor *s)
 		s->last_exe_fd = -1;
 		say("the new binary serves");
 	}
-	if (s->served)
-		return;
-	s->served = true;
-	acg_notify(s->notify_fd, "READY=1", -1);
-	if (s->options->ready)
-		s->options->ready(s->options->data);
+	if (!s->served)
+		tell_ready(s);
+	start_spare(s); /* not before: it would hold the terminal that the supervisor has left by now */
 }
 
 /* --- a new binary ------------------------------------------------------------------------------------------- */

@@ -7,12 +7,14 @@
  * Each writer is a process of the agent that begins a call, which it goes into, and ends it, N of
  * them together. K more are begun and ended by children that are sent SIGKILL after a random time.
  * With --cache each call writes a file of so many bytes, in the current folder, which stays. Prints
- * the ID of each call whose begin and end were both answered. A refusal is a failure.
+ * the ID of each call whose begin and end were both answered. A refusal is a failure, but for that of more
+ * markers a second than an agent may write: then it is written again.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +43,8 @@ static int open_or_die(const char *path, int flags)
 	return fd;
 }
 
-/* Writes a marker and reads the answer. */
-static void mark(int fd, const char *marker, char *answer, size_t size)
+/* Writes a marker and reads the answer. True: it is to be written again, there are too many just now. */
+static bool refused_for_now(int fd, const char *marker, char *answer, size_t size)
 {
 	ssize_t n, written = write(fd, marker, strlen(marker));
 	int saved = errno;
@@ -51,10 +53,18 @@ static void mark(int fd, const char *marker, char *answer, size_t size)
 	answer[MAX(n, 0)] = '\0';
 	g_strchomp(answer);
 	if (written >= 0)
-		return;
+		return false;
+	if (saved == EAGAIN && strstr(answer, "markers a second"))
+		return true;
 	fprintf(stderr, "churn: \"%s\" was refused: %s\n", marker, answer);
 	errno = saved;
 	die(marker);
+}
+
+static void mark(int fd, const char *marker, char *answer, size_t size)
+{
+	while (refused_for_now(fd, marker, answer, size))
+		g_usleep(20 * 1000);
 }
 
 static void leave_cache(const struct churn *churn, int writer, int n)
