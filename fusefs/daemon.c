@@ -311,6 +311,8 @@ static void free_parts(struct daemon *daemon)
 {
 	if (daemon->bpf_loader)
 		g_thread_join(daemon->bpf_loader);
+	/* Before anything that may take long (a scheduler still being verified): who is killed meanwhile leaves the links pinned. */
+	acg_memory_tier_stop(daemon->memory);
 	acg_session_free(daemon->session);
 	acg_manager_free(daemon->manager);
 	acg_fs_free(daemon->fs);

@@ -49,11 +49,18 @@ struct acg_memory_tier *acg_memory_tier_new(struct acg_bpf *bpf, const char *bpf
 	return tier;
 }
 
+void acg_memory_tier_stop(struct acg_memory_tier *tier)
+{
+	if (tier)
+		turn_off(tier, "the daemon is stopping");
+}
+
 void acg_memory_tier_free(struct acg_memory_tier *tier)
 {
 	if (!tier)
 		return;
 	turn_off(tier, NULL);
+	g_free(tier->why_not);
 	g_free(tier);
 }
 

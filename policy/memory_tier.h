@@ -17,7 +17,10 @@ struct acg_memory_tier;
 struct acg_memory_tier *acg_memory_tier_new(struct acg_bpf *bpf, const char *bpf_off,
 					    const char *pin_dir, int root_dirfd);
 
-/* Detaches. NULL: nothing. */
+/* Detaches; the tier is off from then on. NULL: nothing. */
+void acg_memory_tier_stop(struct acg_memory_tier *tier);
+
+/* Detaches and frees. NULL: nothing. */
 void acg_memory_tier_free(struct acg_memory_tier *tier);
 
 /* True while the kernel decides on delays. */
