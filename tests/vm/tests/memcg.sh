@@ -19,7 +19,7 @@ start() { # POLICY [OPTION]...
 	shift
 	agentcgd -f -c "$TMPDIR/policy" -r "$root" --run-dir "$TMPDIR/run" "$@" "$mount" 2> "$TMPDIR/log" &
 	daemon=$!
-	for _ in $(seq 100); do [ ! -e "$mount/status" ] || break; sleep 0.1; done
+	for _ in $(seq 400); do [ ! -e "$mount/status" ] || break; sleep 0.1; done
 	[ -d "$mount/agents/a" ] || mkdir "$mount/agents/a"
 }
 stop() {
@@ -109,9 +109,10 @@ stop
 start "$agents ladder = { };" --pin-dir /sys/fs/bpf/other
 first=$daemon
 mkdir "$TMPDIR/fs2" "$TMPDIR/run2"
-agentcgd -f -c "$TMPDIR/policy" -r "$root" --run-dir "$TMPDIR/run2" --pin-dir /sys/fs/bpf/second "$TMPDIR/fs2" 2>> "$TMPDIR/log" &
+agentcgd -f -c "$TMPDIR/policy" -r "$root/inner" --run-dir "$TMPDIR/run2" --pin-dir /sys/fs/bpf/second "$TMPDIR/fs2" 2>> "$TMPDIR/log" &
 daemon=$!
-for _ in $(seq 100); do [ ! -e "$TMPDIR/fs2/status" ] || break; sleep 0.1; done
+for _ in $(seq 400); do [ ! -e "$TMPDIR/fs2/status" ] || break; sleep 0.1; done
+[ -e "$TMPDIR/fs2/status" ] || fail "the second daemon does not serve"
 grep '^memcg_bpf_ops' "$TMPDIR/fs2/status"
 grep -q '^memcg_bpf_ops *off.*other memcg_bpf_ops.*agentcg_memcg' "$TMPDIR/fs2/status" || fail "the owner is not named"
 stop
