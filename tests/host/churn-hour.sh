@@ -27,7 +27,7 @@ minute() {
 	! echo "begin x memory=0" > "$agent/call" || fail "a size of 0 was taken"
 	find "$agent" -type f ! -name events_pipe -exec cat {} + > /dev/null 2>&1 || true
 	cat "$fs"/{status,metrics,events,policy} > /dev/null
-	echo "history_max = \"$((1 + $1 % 4))M\";" > "$fs/policy"
+	echo "sched = \"off\"; history_max = \"$((1 + $1 % 4))M\";" > "$fs/policy"
 	! echo "nonsense" > "$fs/policy" || fail "a wrong policy was taken"
 	echo low > "$agent/priority"
 	kill $reader

@@ -14,7 +14,7 @@ mkdir "$fs"
 
 fail() { echo "not ok: $*"; grep -v '"state":"ended"' "$TMPDIR/log" | tail -n 20; exit 1; }
 
-echo "history_max = \"256M\";" > "$TMPDIR/policy"
+echo "sched = \"off\"; history_max = \"256M\";" > "$TMPDIR/policy"
 "$agentcgd" -f -c "$TMPDIR/policy" -r "$root" --run-dir "$TMPDIR/run" --pin-dir "/sys/fs/bpf/agentcg-churn-$$" "$fs" \
 	2> "$TMPDIR/log" &
 daemon=$!

@@ -16,6 +16,7 @@ root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/agentcg-hostile
 fail() { echo "not ok: $*"; grep -v "^agentcgd: {" "$TMPDIR/log" | tail -n 20; exit 1; }
 
 cat > "$TMPDIR/policy" <<'EOP'
+sched = "off";
 agents = (
 	{ match = "a"; budget = { memory = "256M"; swap = 0; pids = 500; calls = 50; agents = 5; cpu_max = "100%"; };
 	  caps = { memory = "64M"; swap = 0; pids = 32; cpu_max = "50%"; }; },

@@ -31,6 +31,7 @@ is "cpu by the rule" "$(info "$a/calls/m/info" .cpu)" batch
 
 echo "# a whole policy is written, and applies to what runs"
 cat > "$work/second" << 'EOS'
+sched = "off";
 memory = { low = "16M"; medium = "48M"; };
 agents = ({ match = "a*"; budget = { memory = "400M"; }; caps = { memory = "128M"; }; hint = { memory = "low"; }; });
 rules = ({ match = "^make"; memory = "medium"; });
@@ -77,7 +78,7 @@ for id in m x h f big; do marker a1 "end $id" > /dev/null; done
 
 echo "# what is kept of commands"
 kept() { # MODE EXPECTED
-	printf 'commands = "%s"; rules = ({ match = "secret"; memory = "77M"; });\n' "$1" > "$fs/policy"
+	printf 'sched = "off"; commands = "%s"; rules = ({ match = "secret"; memory = "77M"; });\n' "$1" > "$fs/policy"
 	marker a1 "begin k pid=none -- curl -H secret:1234 host" > /dev/null
 	is "command with $1" "$(cat "$a/calls/k/command")" "$2"
 	is "the rule holds all the same" "$(grants k)" $((77 << 20))
@@ -97,6 +98,7 @@ fi
 chmod a+x "$TMPDIR" "$work"
 as_user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 cat > "$fs/policy" << EOS
+sched = "off";
 users = ({ user = "$user"; match = "mine-*"; budget = { memory = "512M"; agents = 2; }; });
 EOS
 as_user mkdir "$fs/agents/mine-1" || fail "a user of the policy cannot make an agent"

@@ -16,7 +16,7 @@ mkdir "$fs"
 fail() { echo "not ok: $*"; grep -v '"state":"ended"' "$TMPDIR/log" | tail -n 20; exit 1; }
 dying() { awk '$1 == "nr_dying_descendants" { print $2 }' "$1/cgroup.stat"; }
 
-echo "history_max = \"256M\";" > "$TMPDIR/policy"
+echo "sched = \"off\"; history_max = \"256M\";" > "$TMPDIR/policy"
 agentcgd -f -c "$TMPDIR/policy" -r $root --run-dir "$TMPDIR/run" "$fs" 2> "$TMPDIR/log" &
 daemon=$!
 trap 'kill $daemon; wait; find $root $by_hand -depth -type d -exec rmdir {} \; 2> /dev/null || true; rm -rf $files' EXIT

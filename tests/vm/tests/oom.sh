@@ -12,6 +12,7 @@ export AGENTCG_FS=$mount
 fail() { echo "not ok: $*"; cat "$mount/agents/a/history" "$mount/events" "$TMPDIR/log" || true; exit 1; }
 
 cat > "$TMPDIR/policy" <<'EOF'
+sched = "off";
 agents = ({ match = "a"; budget = { memory = "160M"; swap = 0; }; caps = { memory = "80M"; swap = 0; };
             self = { low = "32M"; reserve = "16M"; }; });
 ladder = { kill = false; throttle_max = 600.0; };

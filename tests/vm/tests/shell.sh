@@ -10,6 +10,7 @@ TMPDIR=$(mktemp -d)
 # shellcheck source=tests/host/daemon.bash
 . "$ACG_SRC/tests/host/daemon.bash"
 cat > "$TMPDIR/policy" << 'EOS'
+sched = "off";
 agents = ({ match = "a"; budget = { memory = "160M"; swap = 0; }; caps = { memory = "64M"; swap = 0; };
             self = { low = "32M"; reserve = "16M"; }; });
 EOS

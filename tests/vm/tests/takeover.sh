@@ -13,6 +13,7 @@ until_true() { for _ in $(seq 200); do ! eval "$1" 2> /dev/null || return 0; sle
 
 cp "$(command -v agentcgd)" "$TMPDIR/agentcgd" # to be replaced later
 cat > "$TMPDIR/policy" <<'EOP'
+sched = "off";
 agents = ({ match = "a"; budget = { memory = "128M"; swap = 0; }; caps = { memory = "64M"; swap = 0; }; });
 EOP
 start() {
