@@ -7,7 +7,17 @@ set -euo pipefail
 root=/sys/fs/cgroup/agentcg-cycles
 mkdir "$root"
 echo +memory > "$root/cgroup.subtree_control"
-trap 'echo 1 > $root/cgroup.kill; sleep 1; find $root -depth -type d -exec rmdir {} \; 2> /dev/null || true' EXIT
+remover=
+finish() {
+	[ -z "$remover" ] || kill "$remover" 2> /dev/null || true
+	for _ in $(seq 50); do
+		echo 1 > "$root/cgroup.kill"
+		find "$root" -depth -type d -exec rmdir {} \; 2> /dev/null || true
+		[ -d "$root" ] || break
+		sleep 0.1
+	done
+}
+trap finish EXIT
 mkdir "$root/call-a" "$root/call-b"
 
 # Always somebody who charges: in two calls that stay, and in one that is removed while it is delayed.
@@ -28,6 +38,7 @@ removed=$TMPDIR/removed
 		echo $n > "$removed"
 	done
 ) 2> /dev/null &
+remover=$!
 "$ACG_BUILD/tests/host/memcg_cycle" /sys/fs/bpf/cycles "${CYCLES:-1000}" 50 "$root" "$root/call-a" "$root/call-b"
 echo "calls removed meanwhile: $(cat "$removed")"
 [ "$(cat "$removed")" -ge 5 ] || { echo "not ok: hardly any call was removed"; exit 1; }
