@@ -125,13 +125,17 @@ static unsigned int lines_of(struct acg_manager *manager, bool history)
 /* As a daemon does it, and then it is gone without a word: its memory is not freed, as nothing would be. */
 static pid_t daemon_that_is_killed(const struct cgroup_mount *mount, const char *run_dir)
 {
-	pid_t runs = cgroup_mount_start(mount, ""), daemon = fork();
+	/* not in the root itself, which could then hand no controllers down */
+	struct cgroup_mount elsewhere = cgroup_mount_new();
+	pid_t runs = cgroup_mount_start(&elsewhere, ""), daemon = fork();
+	g_autoptr(GError) error = NULL;
 	struct acg_manager *manager;
 	struct acg_agent *agent;
 
 	if (daemon == 0) {
 		manager = manager_on(mount->path, run_dir);
-		acg_manager_agent_add(manager, NULL, "a", NULL, NULL, 0, &agent, NULL);
+		if (acg_manager_agent_add(manager, NULL, "a", NULL, NULL, 0, &agent, &error))
+			g_error("%s", error->message);
 		acg_manager_agent_priority(manager, agent, ACG_PRIORITY_HIGH, NULL);
 		begin(manager, agent, "runs", runs);
 		acg_manager_end(manager, begin(manager, agent, "over", 0), 7, 0, NULL);
@@ -140,6 +144,7 @@ static pid_t daemon_that_is_killed(const struct cgroup_mount *mount, const char 
 		kill(getpid(), SIGKILL);
 	}
 	waitpid(daemon, NULL, 0);
+	cgroup_mount_free(&elsewhere);
 	return runs;
 }
 
