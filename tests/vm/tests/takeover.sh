@@ -21,7 +21,7 @@ start() {
 	daemon=$!
 	until_true '[ -e "$mount/status" ]'
 }
-trap 'kill $daemon 2> /dev/null || true; wait; echo 1 > $root/cgroup.kill; sleep 0.5; find $root -depth -type d -exec rmdir {} + 2> /dev/null || true' EXIT
+trap 'kill $daemon 2> /dev/null || true; wait $daemon || true; echo 1 > $root/cgroup.kill; wait; sleep 0.5; find $root -depth -type d -exec rmdir {} + 2> /dev/null || true' EXIT
 start
 mkdir "$mount/agents/a"
 bash -c "echo 0 > $mount/agents/a/cgroup.procs; echo 'begin life -- sleep for long' > $mount/agents/a/call; exec sleep 1000" &
