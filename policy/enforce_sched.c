@@ -245,7 +245,7 @@ static void sched_policy(struct acg_enforcer *enforcer, const struct acg_policy 
 	self->wanted = self->groups_fd >= 0 && policy->sched != ACG_SWITCH_OFF &&
 		       (policy->limits || self->demanded);
 	self->off = policy->sched == ACG_SWITCH_OFF
-			    ? "switched off by the policy"
+			    ? "the policy does not ask for it (sched = \"auto\")"
 			    : "there is no policy to schedule by (sched = \"on\" loads it anyway)";
 	self->unloadable = false;
 	self->retry.failures = 0;

@@ -58,7 +58,7 @@ cat > "$TMPDIR/policy" <<- 'EOS'
 	agents = ({ match = "*"; });
 EOS
 start_daemon
-grep -q '^sched_ext off switched off' "$mount/status" || fail "it is not off"
+grep -q '^sched_ext off the policy does not ask' "$mount/status" || fail "it is not off"
 mkdir "$mount/agents/a" "$mount/agents/b" "$mount/agents/a/calls/one" "$mount/agents/a/calls/three" "$mount/agents/b/calls/x"
 echo +cpu > "$cgroup/cgroup.subtree_control"
 mkdir "$cgroup/outside"
