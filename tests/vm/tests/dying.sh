@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=240
+# vm: timeout=240 kernels=6.12,7.3
 # Calls that each leave page cache behind leave no cgroup in the kernel: nr_dying_descendants comes back to where it was, with the
 # files still there; but for one that each CPU may keep in its stock of charged pages until it charges others. By hand, without
 # agentcg, all of them stay.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=200
+# vm: timeout=200 kernels=7.3
 # The view of a sandbox: agentcg enter, graft into mount namespaces of all kinds, ungraft. In each a shell script marks a call
 # and reads its feedback, and sees its own agent alone.
 set -euo pipefail

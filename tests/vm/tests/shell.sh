@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=300
+# vm: timeout=300 kernels=7.3
 # agentcg in the place of bash, with the kernel's own cgroups: some of the cases of tests/host, and an OOM.
 set -euo pipefail
 export SHELL_QUICK=1 SHELL_CASE='@(signal_dies|terminal_stop|exec|nested)'

@@ -1,5 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=180
+# vm: timeout=180 kernels=6.12,7.3
 # The host's test of the same name, where cgroup v2 has all controllers.
 exec "$ACG_SRC/tests/host/subagents.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=240
+# vm: timeout=240 kernels=6.12,7.3
 # With BPF and limits: workers are killed under load, one hangs, a new binary takes over and a bad one is refused. No client
 # notices, limits hold while no worker runs, and after the daemon is stopped and started its agents are what they were.
 set -euo pipefail
