@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=240 memory=2G
+# vm: timeout=240 memory=2G kernels=6.12,7.3
 # Recorded agents as real processes: made-up traces here, whatever is given by --data in long/replay-all.sh. The kernel is asked
 # how many cgroups there were, history what each call used, and the workers themselves what they touched.
 #   replay.sh [AGENTS AT_ONCE OPTION... TRACE...]

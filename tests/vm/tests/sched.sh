@@ -86,10 +86,10 @@ echo "# a call that is slowed down for memory, as its entry in the map says"
 id=$(stat -c %i "$root/b/call-x")
 key=$(printf '%016x' "$id" | sed 's/../& /g' | tac -s ' ' | tr '\n' ' ')
 pin=/sys/fs/bpf/agentcg/agentcg_groups
-slow() { # 0 or 1: the member `throttled`, at byte 72
+slow() { # 0 or 1: the member `throttled`, at byte 64
 	# shellcheck disable=SC2046,SC2086 # bytes, a word each
 	bpftool map update pinned $pin key hex $key value hex $(bpftool -j map lookup pinned $pin key hex $key |
-		jq -r ".value | .[72] = \"0x0$1\" | map(ltrimstr(\"0x\")) | join(\" \")")
+		jq -r ".value | .[64] = \"0x0$1\" | map(ltrimstr(\"0x\")) | join(\" \")")
 }
 slow 1
 sleep 1
