@@ -63,7 +63,7 @@ static int add_rules(scmp_filter_ctx filter)
 	}
 	if (!ret) /* the journal, and systemd's notifications */
 		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-				       SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+				       SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
 	return ret;
 }
 
