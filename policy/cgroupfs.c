@@ -193,6 +193,33 @@ void acg_cgroup_each_child(int dirfd, void (*fn)(int dirfd, const char *name, vo
 	closedir(dir);
 }
 
+static void look_into_child(int dirfd, const char *name, void *data)
+{
+	bool *populated = data;
+	int fd = *populated ? -1 : openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	*populated = acg_cgroup_populated(fd);
+	close(fd);
+}
+
+bool acg_cgroup_populated(int dirfd)
+{
+	uint64_t counted = 0;
+	bool populated = false;
+	char buf[128];
+
+	if (acg_cgroup_read(dirfd, "cgroup.events", buf, sizeof(buf), NULL) > 0)
+		acg_cgroup_keyed(buf, "populated", &counted);
+	if (!counted)
+		return false;
+	if (acg_cgroup_read(dirfd, "cgroup.procs", buf, sizeof(buf), NULL) != 0)
+		return true;
+	acg_cgroup_each_child(dirfd, look_into_child, &populated);
+	return populated;
+}
+
 static void remove_child(int dirfd, const char *name, void *data)
 {
 	(void)data;

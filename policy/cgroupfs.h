@@ -44,6 +44,12 @@ void acg_cgroup_each_child(int dirfd, void (*fn)(int dirfd, const char *name, vo
 			   void *data);
 
 /*
+ * True if a process lives in the cgroup or below. Not what cgroup.events alone says: a process that was waited for still counts
+ * there until it has left its CPU, but rmdir does not mind it (cgroup_destroy_locked of Linux 7.0 and later).
+ */
+bool acg_cgroup_populated(int dirfd);
+
+/*
  * Sends signo to every process in the cgroup and below, SIGKILL by cgroup.kill where there is one. A pid that was reused
  * between the look and the signal is never hit: pidfds are opened first and membership is looked at again.
  */

@@ -283,13 +283,8 @@ static void forget_group(struct acg_node *node)
 
 static bool cgroup_populated(struct acg_enforcer *enforcer, struct acg_node *node)
 {
-	uint64_t populated = 0;
-	char buf[128];
-
 	(void)enforcer;
-	if (acg_cgroup_read(node->group->dirfd, "cgroup.events", buf, sizeof(buf), NULL) > 0)
-		acg_cgroup_keyed(buf, "populated", &populated);
-	return populated;
+	return acg_cgroup_populated(node->group->dirfd);
 }
 
 /* A call that was empty when it was last measured can be left to the reaper: rmdir will succeed, and nobody waits for it. */

@@ -77,16 +77,6 @@ static void state_is_unknown(struct restore *restore, struct acg_node *node, con
 
 /* --- calls -------------------------------------------------------------------------------------------------- */
 
-static bool is_populated(int dirfd)
-{
-	uint64_t populated = 0;
-	char buf[128];
-
-	if (acg_cgroup_read(dirfd, "cgroup.events", buf, sizeof(buf), NULL) > 0)
-		acg_cgroup_keyed(buf, "populated", &populated);
-	return populated;
-}
-
 /* A cgroup whose call is in the history already: the daemon was killed before it was removed. */
 static bool is_past(const struct acg_agent *agent, const char *id, int dirfd)
 {
@@ -104,10 +94,10 @@ static int read_call(struct restore *restore, struct acg_call *call, bool *ret_c
 
 	*ret_committed = true;
 	if (!text) /* the daemon was killed before it could write one, or it never did */
-		return is_populated(call->node.group->dirfd) ? 0 : -ENODATA;
+		return acg_cgroup_populated(call->node.group->dirfd) ? 0 : -ENODATA;
 	if (acg_state_read_call(text, call, ret_committed, &error) < 0)
 		state_is_unknown(restore, &call->node, error);
-	return *ret_committed || is_populated(call->node.group->dirfd) ? 0 : -ENODATA;
+	return *ret_committed || acg_cgroup_populated(call->node.group->dirfd) ? 0 : -ENODATA;
 }
 
 static void find_call(struct restore *restore, struct acg_agent *agent, int dirfd, const char *id)
@@ -258,7 +248,7 @@ static bool is_whole_agent(int dirfd, const char *name)
 	if (acg_cgroup_has(dirfd, "self"))
 		return true;
 	text = acg_state_get(dirfd, NULL);
-	if (text && !is_populated(dirfd)) {
+	if (text && !acg_cgroup_populated(dirfd)) {
 		int parent = openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		unlinkat(parent, name, AT_REMOVEDIR);
