@@ -95,7 +95,7 @@ struct acg_begin {
 	bool keep;
 	bool by_mkdir;
 	int oom_score_adj; /* that pid has */
-	uint64_t request; /* the FUSE request, and which marker of it: kept with the call */
+	uint64_t request;  /* the FUSE request, and which marker of it: kept with the call */
 	uint32_t request_step;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ladder: what is done to calls while memory is short, step by step, each with its own time limit and a way back.
- * Pure; a part of the engine (policy/engine.c). ladder.c opens with the rules.
+ * Pure; a part of the engine (policy/engine.h). ladder.c opens with the rules.
  */
 #ifndef AGENTCG_POLICY_LADDER_H
 #define AGENTCG_POLICY_LADDER_H

@@ -223,7 +223,7 @@ char *acg_agent_path(const struct acg_agent *agent);
 
 const char *acg_call_state_name(enum acg_call_state state);
 
-/* Building and tearing down, for the engine (policy/engine.c) alone. */
+/* Building and tearing down, for the engine (policy/engine*.c) alone. */
 struct acg_agent *acg_registry_add_agent(struct acg_registry *registry, struct acg_agent *parent,
 					 const char *name);
 void acg_registry_remove_agent(struct acg_registry *registry,
