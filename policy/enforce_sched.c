@@ -8,6 +8,7 @@
  * Loading takes from half a second to many, so a thread of its own does it, and the freeing, in
  * turn. What it made comes back to the main loop as an idle callback.
  */
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 
 #define LOADING_NICE 10 /* nobody waits for the verifier */
 
+struct job;
+
 struct sched_enforcer {
 	struct acg_enforcer enforcer;
 	int groups_fd;   /* -1: no BPF */
@@ -26,7 +29,7 @@ struct sched_enforcer {
 	bool wanted;     /* by the policy */
 	bool demanded;   /* sched = "on": that it is missing is a fault */
 	const char *off; /* why it is not wanted */
-	bool busy;       /* the thread is loading */
+	struct job *loading; /* what the thread is at, owned by it; NULL: nothing */
 	bool unloadable; /* it was refused for a reason that will not go away by itself */
 	char *fault;     /* why it does not run; NULL: none known */
 	struct acg_scheduler *sched; /* NULL: not loaded */
@@ -40,7 +43,8 @@ struct sched_enforcer {
 
 /* What the thread is to do, and what came of it. */
 struct job {
-	struct sched_enforcer *self; /* loading; NULL: freeing */
+	struct sched_enforcer *self; /* who wants it loaded; NULL: nobody, it is to be freed */
+	int groups_fd;               /* with self: its own */
 	struct acg_scheduler *sched;
 	GError *error;
 };
@@ -57,6 +61,8 @@ static void free_job(void *data)
 	struct job *job = data;
 
 	acg_sched_free(job->sched);
+	if (job->groups_fd >= 0)
+		close(job->groups_fd);
 	g_clear_error(&job->error);
 	g_free(job);
 }
@@ -73,17 +79,22 @@ static void set_fault(struct sched_enforcer *self, char *fault)
 	self->fault = fault;
 }
 
-/* Freeing waits until every task is back in the fair class: not here. */
-static void free_later(struct sched_enforcer *self)
+static struct job *new_job(void)
 {
 	struct job *job = g_new0(struct job, 1);
 
+	job->groups_fd = -1;
+	return job;
+}
+
+/* Freeing waits until every task is back in the fair class: not here. */
+static void free_later(struct sched_enforcer *self)
+{
+	struct job *job = new_job();
+
 	g_clear_handle_id(&self->exit_source, g_source_remove);
 	job->sched = g_steal_pointer(&self->sched);
-	if (self->thread)
-		g_thread_pool_push(self->thread, job, NULL);
-	else
-		free_job(job);
+	g_thread_pool_push(self->thread, job, NULL);
 }
 
 static void forget_other(struct sched_enforcer *self)
@@ -196,7 +207,9 @@ static gboolean on_done(void *data)
 	struct job *job = data;
 	struct sched_enforcer *self = job->self;
 
-	self->busy = false;
+	if (!self)
+		return G_SOURCE_REMOVE;
+	self->loading = NULL;
 	if (job->sched)
 		loaded(self, g_steal_pointer(&job->sched));
 	else
@@ -211,12 +224,12 @@ static void work(void *data, void *user_data)
 	struct job *job = data;
 
 	(void)user_data;
-	if (!job->self) {
+	if (!g_atomic_pointer_get(&job->self)) {
 		free_job(job);
 		return;
 	}
 	setpriority(PRIO_PROCESS, 0, LOADING_NICE); /* of this thread alone */
-	acg_sched_load(job->self->groups_fd, &job->sched, &job->error);
+	acg_sched_load(job->groups_fd, &job->sched, &job->error);
 	g_idle_add_full(G_PRIORITY_DEFAULT, on_done, job, free_job);
 }
 
@@ -224,11 +237,12 @@ static void start_loading(struct sched_enforcer *self)
 {
 	struct job *job;
 
-	if (self->busy || self->sched || !self->wanted)
+	if (self->loading || self->sched || !self->wanted)
 		return;
-	self->busy = true;
-	job = g_new0(struct job, 1);
+	job = new_job();
 	job->self = self;
+	job->groups_fd = fcntl(self->groups_fd, F_DUPFD_CLOEXEC, 3);
+	self->loading = job;
 	g_thread_pool_push(self->thread, job, NULL);
 }
 
@@ -328,17 +342,20 @@ static void sched_metrics(struct acg_enforcer *enforcer, GString *out)
 			acg_sched_counter_name(i), values[i]);
 }
 
+/*
+ * Does not wait for the verifier: who stops meanwhile leaves the thread to itself, and it ends with the process, or frees what
+ * it made.
+ */
 static void sched_free(struct acg_enforcer *enforcer)
 {
 	struct sched_enforcer *self = self_of(enforcer);
 
 	g_clear_handle_id(&self->retry_source, g_source_remove);
 	g_clear_handle_id(&self->exit_source, g_source_remove);
-	self->wanted = false;
 	forget_other(self);
-	g_thread_pool_free(g_steal_pointer(&self->thread), FALSE, TRUE);
-	while (self->busy) /* what the thread made waits in the main loop */
-		g_main_context_iteration(NULL, FALSE);
+	if (self->loading)
+		g_atomic_pointer_set(&self->loading->self, NULL);
+	g_thread_pool_free(self->thread, FALSE, !self->loading);
 	acg_sched_free(self->sched);
 	g_free(self->fault);
 	g_free(self->why_not);
