@@ -44,6 +44,10 @@
 #include "bpf/agentcg_bpf.h"
 #include "bpf/memcg_delay.h"
 
+/* After what they use. */
+#include "bpf/events.bpf.h"
+#include "bpf/groups.bpf.h"
+
 #define LEVELS_MAX  16 /* memcgs looked at on the way up */
 #define WINDOW_NS   (100 * ACG_NS_PER_MS)
 #define CACHE_NS    (100 * ACG_NS_PER_MS)
@@ -64,19 +68,6 @@ struct {
 	__uint(max_entries, ACG_GROUPS_MAX);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
-	__type(value, struct acg_group_entry);
-} agentcg_groups SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, ACG_RING_BYTES);
-} agentcg_events SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, ACG_GROUPS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u64);
 	__type(value, struct acg_memory_state);
 } agentcg_memory SEC(".maps");
 
@@ -88,7 +79,6 @@ struct {
 } agentcg_memory_figures SEC(".maps");
 
 const volatile __u64 page_size = 4096; /* set by the loader */
-__u64 dropped;                         /* records for which the ring buffer had no room */
 __u64 unknown;                         /* charges let through because no state could be made */
 
 extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __ksym __weak;
@@ -175,17 +165,10 @@ static struct acg_memory_figures *figures_of_policy(void)
 
 static void tell(__u32 type, __u64 group, __u64 now)
 {
-	struct acg_bpf_event *event = bpf_ringbuf_reserve(&agentcg_events, sizeof(*event), 0);
+	struct acg_bpf_event *event = event_new(type, group, now);
 
-	if (!event) {
-		__sync_fetch_and_add(&dropped, 1);
-		return;
-	}
-	__builtin_memset(event, 0, sizeof(*event));
-	event->time_ns = now;
-	event->cgroup = group;
-	event->type = type;
-	bpf_ringbuf_submit(event, 0);
+	if (event)
+		bpf_ringbuf_submit(event, 0);
 }
 
 /* --- what is short ---------------------------------------------------------------------------- */

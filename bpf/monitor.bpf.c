@@ -27,27 +27,17 @@
 
 #include "bpf/agentcg_bpf.h"
 
+/* After what they use. */
+#include "bpf/events.bpf.h"
+#include "bpf/groups.bpf.h"
+
 /* Cgroups looked at on the way up: sub-agents, a call, what is nested in it. */
 #define LEVELS_MAX 32
 #define SIGKILL    9
 
 char LICENSE[] SEC("license") = "GPL";
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, ACG_GROUPS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u64);
-	__type(value, struct acg_group_entry);
-} agentcg_groups SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, ACG_RING_BYTES);
-} agentcg_events SEC(".maps");
-
 const volatile __u64 page_kib = 4; /* KiB in a page; set by the loader */
-__u64 dropped;                     /* records for which the ring buffer had no room */
 
 /* The id of the nearest cgroup, from the task's own upwards, that is in the map; 0: none. */
 static __u64 known_group(struct task_struct *task)
@@ -90,15 +80,10 @@ static int report_victim(struct task_struct *task)
 	group = known_group(task);
 	if (!group)
 		return 0;
-	event = bpf_ringbuf_reserve(&agentcg_events, sizeof(*event), 0);
-	if (!event) {
-		__sync_fetch_and_add(&dropped, 1);
+	event = event_new(ACG_BPF_OOM_KILL, group, bpf_ktime_get_ns());
+	if (!event)
 		return 0;
-	}
 	mm = BPF_CORE_READ(task, mm);
-	event->time_ns = bpf_ktime_get_ns();
-	event->cgroup = group;
-	event->type = ACG_BPF_OOM_KILL;
 	event->pid = BPF_CORE_READ(task, tgid);
 	event->total_vm_kib = BPF_CORE_READ(mm, total_vm) * page_kib;
 	event->anon_rss_kib = rss_kib(mm, MM_ANONPAGES);

@@ -74,6 +74,7 @@
 #include "bpf/scx.bpf.h"
 
 /* In this order: each uses those before it. */
+#include "bpf/groups.bpf.h"
 #include "bpf/sched_state.bpf.h"
 #include "bpf/sched_share.bpf.h"
 #include "bpf/sched_heap.bpf.h"

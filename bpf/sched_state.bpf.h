@@ -116,14 +116,6 @@ struct refill {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, ACG_GROUPS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u64);
-	__type(value, struct acg_group_entry);
-} agentcg_groups SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4 * ACG_SCHED_GROUPS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);   /* cgroup id */
