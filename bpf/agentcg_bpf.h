@@ -112,6 +112,7 @@ struct acg_bpf_event {
 
 /* --- the scheduler (sched.bpf.c) --------------------------------------------------------------- */
 
+#define ACG_SCHED_NAME   "agentcg" /* as the kernel shows it */
 #define ACG_SCHED_GROUPS 16384 /* cgroups that have a place of their own; a power of two */
 #define ACG_SCHED_CPUS   1024  /* CPU ids; a power of two */
 #define ACG_SCHED_WORDS  128   /* of an exit's reason and message */

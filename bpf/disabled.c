@@ -30,6 +30,12 @@ int acg_bpf_unpin(struct acg_bpf *bpf, GError **error)
 	return acg_fail(error, EOPNOTSUPP, WORDS);
 }
 
+const char *acg_bpf_pin_dir(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return NULL;
+}
+
 const char *acg_bpf_state(const struct acg_bpf *bpf)
 {
 	(void)bpf;
@@ -113,9 +119,11 @@ uint64_t acg_bpf_dropped(const struct acg_bpf *bpf)
 	return 0;
 }
 
-int acg_sched_load(int groups_fd, struct acg_scheduler **ret_sched, GError **error)
+int acg_sched_load(int groups_fd, const char *pin_dir, struct acg_scheduler **ret_sched,
+		   GError **error)
 {
 	(void)groups_fd;
+	(void)pin_dir;
 	(void)ret_sched;
 	return acg_fail(error, EOPNOTSUPP, WORDS);
 }
@@ -129,6 +137,12 @@ const char *acg_sched_lacks(const struct acg_scheduler *sched)
 {
 	(void)sched;
 	return "";
+}
+
+int64_t acg_sched_gap(const struct acg_scheduler *sched)
+{
+	(void)sched;
+	return 0;
 }
 
 int acg_sched_ring_fd(const struct acg_scheduler *sched)
@@ -203,6 +217,12 @@ int acg_memcg_ops_attach(struct acg_memcg_ops *ops, int cgroup_dirfd, GError **e
 	(void)ops;
 	(void)cgroup_dirfd;
 	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
+int64_t acg_memcg_ops_gap(const struct acg_memcg_ops *ops)
+{
+	(void)ops;
+	return 0;
 }
 
 int acg_memcg_ops_detach(struct acg_memcg_ops *ops, uint64_t cgroup_id, GError **error)

@@ -21,22 +21,25 @@
 struct acg_bpf;
 
 /*
- * Probes the kernel, loads and attaches what it can run. The map is pinned as
- * PIN_DIR/agentcg_groups (NULL: ACG_BPF_PIN_DIR; the last part is made if missing): a map already
- * pinned there with the same shape is taken over with what is in it, one of another shape is
- * replaced. Without a bpffs there the map works unpinned, and acg_bpf_state() says so. *ret_bpf is
- * to be freed with acg_bpf_free().
+ * Probes the kernel, loads and attaches what it can run. What is attached is pinned in a folder of its own below pin_dir (NULL:
+ * ACG_BPF_PIN_DIR; the last part is made if missing), the map as pin_dir/agentcg_groups. What an earlier
+ * process left there is taken over as it is, attached, if it is of this very build; else the map alone is, if it has the same
+ * shape, and the programs are replaced. Without a bpffs all works unpinned, and acg_bpf_state() says so.
+ * *ret_bpf is to be freed with acg_bpf_free().
  *
  * Errors: EOPNOTSUPP: built without BPF, or the kernel lacks something (the words say what); EPERM:
  * without CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN); else the kernel's, with the end of its log.
  */
 int acg_bpf_load(const char *pin_dir, struct acg_bpf **ret_bpf, GError **error);
 
-/* Detaches and closes everything. A pinned map stays pinned, with its content. NULL: nothing. */
+/* Closes everything. What is pinned stays, attached, and the map with its content. NULL: nothing. */
 void acg_bpf_free(struct acg_bpf *bpf);
 
-/* For good: removes the pin of the map, and the folder if that leaves it empty. */
+/* For good: removes the pins, and the folder if that leaves it empty. */
 int acg_bpf_unpin(struct acg_bpf *bpf, GError **error);
+
+/* Where other programs' pins may be. Owned by bpf; NULL: nowhere. */
+const char *acg_bpf_pin_dir(const struct acg_bpf *bpf);
 
 /* For `status`: one sentence on what runs and what does not. Owned by bpf. */
 const char *acg_bpf_state(const struct acg_bpf *bpf);

@@ -4,7 +4,9 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,9 +28,12 @@ struct link {
 
 struct acg_memcg_ops {
 	struct acg_memcg *skel;
-	struct bpf_link *reclaim; /* NULL: this kernel has no such tracepoint */
-	GHashTable *links;        /* &id -> struct link, owned */
-	char *pin_dir;            /* NULL: there is none */
+	const struct acg_memcg__bss *bss; /* mapped */
+	int reclaim_fd;                   /* of the tracepoint's link; -1: this kernel has none */
+	GHashTable *links;                /* &id -> struct link, owned */
+	char *pin_dir;                    /* NULL: there is none */
+	char *place;                      /* of the programs' pins; with pin_dir */
+	int64_t gap;                      /* see acg_memcg_ops_gap() */
 	char *words;
 	bool delays;
 };
@@ -124,8 +129,15 @@ static int set_value(struct acg_memcg *skel, const struct member members[N_MEMBE
 
 /* --- pins -------------------------------------------------------------------------------------- */
 
-/* What an earlier daemon left attached: two of them on one cgroup are not possible. */
-static void remove_pins(const char *dir_path)
+static char *link_pin(const struct acg_memcg_ops *ops, uint64_t cgroup_id)
+{
+	g_autofree char *name = g_strdup_printf(LINK_PIN "%" G_GUINT64_FORMAT, (guint64)cgroup_id);
+
+	return g_build_filename(ops->pin_dir, name, NULL);
+}
+
+/* Links that an earlier process left: those of cgroups that are gone, or all. */
+static void remove_link_pins(const char *dir_path, bool all)
 {
 	g_autoptr(GDir) dir = g_dir_open(dir_path, 0, NULL);
 	const char *name;
@@ -137,23 +149,60 @@ static void remove_pins(const char *dir_path)
 		if (!g_str_has_prefix(name, LINK_PIN))
 			continue;
 		fd = bpf_obj_get(path);
-		if (fd >= 0) {
-			acg_struct_ops_unlink(fd, NULL);
-			close(fd);
+		if (all || fd < 0 || !acg_struct_ops_linked(fd)) {
+			if (fd >= 0)
+				acg_struct_ops_unlink(fd, NULL);
+			unlink(path);
 		}
-		unlink(path);
+		if (fd >= 0)
+			close(fd);
 	}
 }
 
-/* Finds the folder for pins, and lets the state be the pinned one. Returns 1 if it was taken over. */
-static int find_pins(struct acg_memcg_ops *ops, const char *pin_dir, GError **error)
+static void find_pins(struct acg_memcg_ops *ops, const char *pin_dir)
 {
-	g_autofree char *path = g_build_filename(pin_dir, "agentcg_memory", NULL);
+	const void *elf;
+	size_t size;
 
 	if (acg_pin_dir(pin_dir, NULL) < 0)
-		return 0; /* acg_bpf_state() has said so */
+		return; /* acg_bpf_state() has said so */
+	elf = acg_memcg__elf_bytes(&size);
 	ops->pin_dir = g_strdup(pin_dir);
-	remove_pins(pin_dir);
+	ops->place = acg_pins_place(pin_dir, "memcg", elf, size);
+	remove_link_pins(pin_dir, false);
+}
+
+/* The programs that an earlier process left, if they are of this build. */
+static bool take_programs(struct acg_memcg_ops *ops, bool direct_reclaim)
+{
+	if (!ops->place)
+		return false;
+	ops->reclaim_fd = acg_pins_link(ops->place, "reclaim");
+	if ((ops->reclaim_fd >= 0) == direct_reclaim && acg_pins_take(ops->skel->obj, ops->place))
+		return true;
+	if (ops->reclaim_fd >= 0)
+		close(ops->reclaim_fd);
+	ops->reclaim_fd = -1;
+	return false;
+}
+
+/* The tracepoint's link is pinned last: with it the place is whole. */
+static int keep_programs(struct acg_memcg_ops *ops, GError **error)
+{
+	int rc;
+
+	acg_pins_remove_others(ops->pin_dir, "memcg", ops->place);
+	rc = acg_pins_keep(ops->skel->obj, ops->place, error);
+	if (rc == 0 && ops->reclaim_fd >= 0)
+		rc = acg_pins_keep_link(ops->place, "reclaim", ops->reclaim_fd, error);
+	return rc;
+}
+
+/* Lets the state be what another build has counted, if it has the same shape. Returns 1 if it was taken over. */
+static int find_state(struct acg_memcg_ops *ops, GError **error)
+{
+	g_autofree char *path = g_build_filename(ops->pin_dir, "agentcg_memory", NULL);
+
 	return acg_pin_reuse(ops->skel->obj, ops->skel->maps.agentcg_memory, path, error);
 }
 
@@ -180,8 +229,37 @@ static int share_maps(struct acg_memcg *skel, struct acg_bpf *bpf, GError **erro
 	return 0;
 }
 
-static int load_programs(struct acg_memcg_ops *ops, struct acg_bpf *bpf, const char *pin_dir,
-			 GError **error)
+static int attach_reclaim(struct acg_memcg_ops *ops)
+{
+	struct bpf_link *link = bpf_program__attach(ops->skel->progs.acg_direct_reclaim);
+
+	if (!link)
+		return -errno;
+	ops->reclaim_fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0);
+	bpf_link__destroy(link);
+	return ops->reclaim_fd < 0 ? -errno : 0;
+}
+
+static int load_programs(struct acg_memcg_ops *ops, const struct member members[N_MEMBERS],
+			 bool direct_reclaim, char *log, GError **error)
+{
+	struct acg_memcg *skel = ops->skel;
+	int reused = ops->pin_dir ? find_state(ops, error) : 0, rc;
+
+	if (reused < 0)
+		return reused;
+	rc = acg_memcg__load(skel);
+	if (rc < 0)
+		return acg_load_error(error, "the memory programs", -rc, log);
+	rc = set_value(skel, members, error);
+	if (rc == 0 && ops->pin_dir && !reused)
+		rc = pin_state(ops, error);
+	if (rc == 0 && direct_reclaim)
+		attach_reclaim(ops); /* without it only less is known */
+	return rc == 0 && ops->place ? keep_programs(ops, error) : rc;
+}
+
+static int load(struct acg_memcg_ops *ops, struct acg_bpf *bpf, const char *pin_dir, GError **error)
 {
 	const struct acg_probe *probe = acg_bpf_probe(bpf);
 	g_autofree char *log = g_malloc0(ACG_LOG_BYTES);
@@ -189,7 +267,7 @@ static int load_programs(struct acg_memcg_ops *ops, struct acg_bpf *bpf, const c
 		    .kernel_log_size = ACG_LOG_BYTES);
 	struct acg_memcg *skel = acg_memcg__open_opts(&options);
 	struct member members[N_MEMBERS];
-	int reused, rc;
+	int rc;
 
 	if (!skel)
 		return acg_fail_errno(error, errno, "cannot open the memory programs");
@@ -203,18 +281,14 @@ static int load_programs(struct acg_memcg_ops *ops, struct acg_bpf *bpf, const c
 	rc = share_maps(skel, bpf, error);
 	if (rc < 0)
 		return rc;
-	reused = find_pins(ops, pin_dir, error);
-	if (reused < 0)
-		return reused;
-	rc = acg_memcg__load(skel);
+	find_pins(ops, pin_dir);
+	rc = take_programs(ops, probe->direct_reclaim)
+		     ? 0
+		     : load_programs(ops, members, probe->direct_reclaim, log, error);
 	if (rc < 0)
-		return acg_load_error(error, "the memory programs", -rc, log);
-	rc = set_value(skel, members, error);
-	if (rc == 0 && ops->pin_dir && !reused)
-		rc = pin_state(ops, error);
-	if (rc == 0 && probe->direct_reclaim)
-		ops->reclaim = bpf_program__attach(skel->progs.acg_direct_reclaim);
-	return rc;
+		return rc;
+	ops->bss = acg_map_variables(skel->maps.bss);
+	return ops->bss ? 0 : acg_fail_errno(error, errno, "cannot map the memory programs' maps");
 }
 
 int acg_memcg_ops_load(struct acg_bpf *bpf, const char *pin_dir, struct acg_memcg_ops **ret_ops,
@@ -228,9 +302,10 @@ int acg_memcg_ops_load(struct acg_bpf *bpf, const char *pin_dir, struct acg_memc
 	if (!probe->memcg_bpf_ops.present)
 		return acg_fail(error, EOPNOTSUPP, "%s", probe->memcg_bpf_ops.reason);
 	ops = g_new0(struct acg_memcg_ops, 1);
+	ops->reclaim_fd = -1;
 	ops->links = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, free_link);
 	print = acg_quiet_begin();
-	rc = load_programs(ops, bpf, pin_dir ? pin_dir : ACG_BPF_PIN_DIR, error);
+	rc = load(ops, bpf, pin_dir ? pin_dir : ACG_BPF_PIN_DIR, error);
 	acg_quiet_end(print);
 	if (rc < 0) {
 		acg_memcg_ops_free(ops);
@@ -245,9 +320,13 @@ void acg_memcg_ops_free(struct acg_memcg_ops *ops)
 	if (!ops)
 		return;
 	g_hash_table_unref(ops->links);
-	bpf_link__destroy(ops->reclaim);
+	if (ops->reclaim_fd >= 0)
+		close(ops->reclaim_fd);
+	if (ops->bss)
+		munmap((void *)ops->bss, sizeof(*ops->bss));
 	acg_memcg__destroy(ops->skel);
 	g_free(ops->pin_dir);
+	g_free(ops->place);
 	g_free(ops->words);
 	g_free(ops);
 }
@@ -268,18 +347,62 @@ static int attach_error(int rc, GError **error)
 
 static void pin_link(const struct acg_memcg_ops *ops, struct link *link)
 {
-	g_autofree char *name = g_strdup_printf(LINK_PIN "%" G_GUINT64_FORMAT, link->id);
-
 	if (!ops->pin_dir)
 		return;
-	link->pin = g_build_filename(ops->pin_dir, name, NULL);
+	link->pin = link_pin(ops, link->id);
 	if (bpf_obj_pin(link->fd, link->pin) < 0)
 		g_clear_pointer(&link->pin, g_free); /* it serves as long as we run */
 }
 
+/* True if the link has these programs attached. */
+static bool is_ours(const struct acg_memcg_ops *ops, int link_fd)
+{
+	struct bpf_link_info link = {0};
+	struct bpf_map_info map = {0};
+	__u32 link_size = sizeof(link), map_size = sizeof(map);
+
+	return acg_struct_ops_linked(link_fd) &&
+	       bpf_link_get_info_by_fd(link_fd, &link, &link_size) == 0 &&
+	       bpf_map_get_info_by_fd(bpf_map__fd(ops->skel->maps.agentcg_memcg), &map,
+				      &map_size) == 0 &&
+	       link.struct_ops.map_id == map.id;
+}
+
+/*
+ * What an earlier process left attached to the cgroup: its descriptor if it is these programs; another build's is detached, since one
+ * cgroup cannot have two, and -1 returned. *ret_replaced says so.
+ */
+static int take_link(const struct acg_memcg_ops *ops, uint64_t cgroup_id, bool *ret_replaced)
+{
+	g_autofree char *path = ops->pin_dir ? link_pin(ops, cgroup_id) : NULL;
+	int fd = path ? bpf_obj_get(path) : -1;
+
+	if (fd < 0 || is_ours(ops, fd))
+		return fd;
+	acg_struct_ops_unlink(fd, NULL);
+	unlink(path);
+	close(fd);
+	*ret_replaced = true;
+	return -1;
+}
+
+static void add_link(struct acg_memcg_ops *ops, uint64_t cgroup_id, int fd, bool pinned)
+{
+	struct link *link = g_new0(struct link, 1);
+
+	link->id = cgroup_id;
+	link->fd = fd;
+	if (pinned)
+		link->pin = link_pin(ops, cgroup_id);
+	else
+		pin_link(ops, link);
+	g_hash_table_insert(ops->links, &link->id, link);
+}
+
 int acg_memcg_ops_attach(struct acg_memcg_ops *ops, int cgroup_dirfd, GError **error)
 {
-	struct link *link;
+	int64_t start = g_get_monotonic_time();
+	bool replaced = false;
 	struct stat st;
 	guint64 id;
 	int fd;
@@ -291,15 +414,23 @@ int acg_memcg_ops_attach(struct acg_memcg_ops *ops, int cgroup_dirfd, GError **e
 		return acg_fail(error, EALREADY, "memcg_bpf_ops are attached there already");
 	if (faccessat(cgroup_dirfd, "memory.current", F_OK, 0) < 0)
 		return acg_fail_errno(error, errno, "the cgroup has no memory controller");
+	fd = take_link(ops, id, &replaced);
+	if (fd >= 0) {
+		add_link(ops, id, fd, true);
+		return 0;
+	}
 	fd = acg_struct_ops_link(bpf_map__fd(ops->skel->maps.agentcg_memcg), cgroup_dirfd, NULL);
 	if (fd < 0)
 		return attach_error(fd, error);
-	link = g_new0(struct link, 1);
-	link->id = id;
-	link->fd = fd;
-	pin_link(ops, link);
-	g_hash_table_insert(ops->links, &link->id, link);
+	add_link(ops, id, fd, false);
+	if (replaced)
+		ops->gap = g_get_monotonic_time() - start;
 	return 0;
+}
+
+int64_t acg_memcg_ops_gap(const struct acg_memcg_ops *ops)
+{
+	return ops->gap;
 }
 
 static int detach_link(const struct link *link, GError **error)
@@ -337,6 +468,8 @@ void acg_memcg_ops_detach_all(struct acg_memcg_ops *ops)
 		g_autofree char *path = g_build_filename(ops->pin_dir, "agentcg_memory", NULL);
 
 		unlink(path);
+		remove_link_pins(ops->pin_dir, true);
+		acg_pins_remove(ops->place);
 	}
 }
 
@@ -388,10 +521,10 @@ int acg_memcg_ops_state(struct acg_memcg_ops *ops, uint64_t cgroup_id,
 
 uint64_t acg_memcg_ops_dropped(const struct acg_memcg_ops *ops)
 {
-	return ops->skel->bss->dropped;
+	return ops->bss->dropped;
 }
 
 uint64_t acg_memcg_ops_unknown(const struct acg_memcg_ops *ops)
 {
-	return ops->skel->bss->unknown;
+	return ops->bss->unknown;
 }

@@ -3,8 +3,8 @@
  * Memory decided in the kernel: loads memcg.bpf.c on a kernel that has memcg_bpf_ops and attaches it to cgroups. Works on the map
  * agentcg_groups and the ring buffer of a struct acg_bpf, which must outlive it. Not for several threads at once.
  *
- * The links are pinned as PIN_DIR/memcg_link_ID (ID: of the cgroup), so that delays and protection go on while no daemon runs; the
- * next daemon replaces them.
+ * The links are pinned as PIN_DIR/memcg_link_ID (ID: of the cgroup), and the programs' maps in a folder of their own, so that delays and
+ * protection go on while no daemon runs. The next one takes over what is of the very same build, attached as it is.
  *
  * With --disable-bpf every function is still there; acg_memcg_ops_load() then fails with EOPNOTSUPP.
  */
@@ -16,7 +16,7 @@
 struct acg_memcg_ops;
 
 /*
- * Loads the programs; pin_dir as for acg_bpf_load(). What an earlier daemon left attached below pin_dir is detached. *ret_ops is to be
+ * Loads the programs, or takes over those that an earlier process left below pin_dir (as for acg_bpf_load()). *ret_ops is to be
  * freed with acg_memcg_ops_free(). EOPNOTSUPP: this kernel has no memcg_bpf_ops, or none of the members
  * that we have programs for; else the kernel's, with the end of its log.
  */
@@ -28,10 +28,14 @@ void acg_memcg_ops_free(struct acg_memcg_ops *ops);
 
 /*
  * Attaches to the cgroup and all below it, now and later: once for agentcg's root, and once for each agent whose cgroup lies elsewhere.
+ * Where an earlier process's link is there it is taken over, or, being another build's, replaced.
  * The directory must have memory.current (ENOENT, rather than serve an ancestor of it). EALREADY: attached
  * there; EBUSY: somebody else's ops are there or below, the words name them.
  */
 int acg_memcg_ops_attach(struct acg_memcg_ops *ops, int cgroup_dirfd, GError **error);
+
+/* For how long (usec) the last cgroup whose programs were replaced had none; 0: none was. */
+int64_t acg_memcg_ops_gap(const struct acg_memcg_ops *ops);
 
 /* Detaches; before the cgroup is removed. ENOENT: not attached there. Waits until no charge is inside the programs. */
 int acg_memcg_ops_detach(struct acg_memcg_ops *ops, uint64_t cgroup_id, GError **error);

@@ -540,5 +540,5 @@ struct sched_ext_ops___agentcg agentcg_sched = {
 	.exit = (void *)acg_exit,
 	.flags = SCX_OPS_ENQ_LAST___agentcg | SCX_OPS_ENQ_EXITING___agentcg,
 	.timeout_ms = 30000,
-	.name = "agentcg",
+	.name = ACG_SCHED_NAME,
 };

@@ -1,22 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Loads the scheduler; see the header, and sched.bpf.c for what it does. */
+/*
+ * Loads the scheduler, or takes over the one that an earlier process left pinned; see the header, and sched.bpf.c for what it does.
+ */
 #include "bpf/sched.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bpf/log.h"
+#include "bpf/pin.h"
 #include "bpf/probe.h"
 #include "bpf/quiet.h"
 #include "bpf/sched.skel.h"
 
 struct acg_scheduler {
 	struct acg_sched *skeleton;
-	struct bpf_link *link;
+	const struct acg_sched__bss *bss;   /* mapped */
+	const struct acg_sched__data *data; /* mapped */
 	struct ring_buffer *ring;
+	char *pin_dir; /* NULL: nothing is pinned */
+	char *place;   /* of our pins; with pin_dir */
+	int link_fd;   /* -1: not attached */
+	int64_t gap; /* usec without a scheduler while an earlier build's was replaced; 0: none was */
 	char *lacks;
 	struct acg_sched_exit exit;
 	bool exited;
@@ -85,16 +95,12 @@ static int on_record(void *context, void *record, size_t size)
 	return 0;
 }
 
-static int attach(struct acg_scheduler *sched, GError **error)
-{
-	g_autofree char *other = NULL;
-	int errnum;
+/* --- loading ----------------------------------------------------------------------------------- */
 
-	sched->link = bpf_map__attach_struct_ops(sched->skeleton->maps.agentcg_sched);
-	if (sched->link)
-		return 0;
-	errnum = errno;
-	other = acg_sched_loaded_name(ACG_SCX_SYSFS);
+static int attach_error(struct acg_scheduler *sched, int errnum, GError **error)
+{
+	g_autofree char *other = acg_sched_loaded_name(ACG_SCX_SYSFS);
+
 	if (errnum == EBUSY)
 		return acg_fail(error, EBUSY, "another scheduler is loaded: %s",
 				other ? other : "it has no name");
@@ -107,7 +113,92 @@ static int attach(struct acg_scheduler *sched, GError **error)
 	return acg_fail_errno(error, errnum, "the kernel refused the scheduler");
 }
 
-static int load_programs(struct acg_scheduler *sched, int groups_fd, GError **error)
+/* In the place of an earlier build's, which goes at the last moment: meanwhile the fair class schedules. */
+static int attach(struct acg_scheduler *sched, GError **error)
+{
+	int64_t start = g_get_monotonic_time();
+	struct bpf_link *link;
+	bool replaced;
+
+	replaced = sched->pin_dir && acg_pins_remove_others(sched->pin_dir, "sched", sched->place);
+	link = bpf_map__attach_struct_ops(sched->skeleton->maps.agentcg_sched);
+	if (!link)
+		return attach_error(sched, errno, error);
+	if (replaced)
+		sched->gap = g_get_monotonic_time() - start;
+	sched->link_fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0);
+	bpf_link__disconnect(link); /* which has its own descriptor: freeing it detaches nothing */
+	bpf_link__destroy(link);
+	if (sched->link_fd < 0)
+		return acg_fail_errno(error, errno, "cannot keep the scheduler's link");
+	return sched->place ? acg_pins_keep_link(sched->place, "link", sched->link_fd, error) : 0;
+}
+
+/* The scheduler that an earlier process left, if it is of this build and still the one. */
+static bool take_scheduler(struct acg_scheduler *sched)
+{
+	g_autofree char *loaded = acg_sched_loaded_name(ACG_SCX_SYSFS);
+
+	if (!sched->place || g_strcmp0(loaded, ACG_SCHED_NAME) != 0)
+		return false;
+	sched->link_fd = acg_pins_link(sched->place, "link");
+	if (sched->link_fd >= 0 && acg_pins_take(sched->skeleton->obj, sched->place))
+		return true;
+	if (sched->link_fd >= 0)
+		close(sched->link_fd);
+	sched->link_fd = -1;
+	return false;
+}
+
+static int map_buffers(struct acg_scheduler *sched, GError **error)
+{
+	sched->bss = acg_map_variables(sched->skeleton->maps.bss);
+	sched->data = acg_map_variables(sched->skeleton->maps.data);
+	sched->ring = ring_buffer__new(bpf_map__fd(sched->skeleton->maps.sched_events), on_record,
+				       sched, NULL);
+	if (!sched->bss || !sched->data || !sched->ring)
+		return acg_fail_errno(error, errno, "cannot map the scheduler's maps");
+	return 0;
+}
+
+/* Asked before the programs are verified: that takes long, to be refused in the end. One of our own is replaced. */
+static int check_others(const struct acg_scheduler *sched, GError **error)
+{
+	g_autofree char *other = acg_sched_loaded_name(ACG_SCX_SYSFS);
+
+	if (other && (!sched->place || strcmp(other, ACG_SCHED_NAME) != 0))
+		return acg_fail(error, EBUSY, "another scheduler is loaded: %s", other);
+	return 0;
+}
+
+static int load_programs(struct acg_scheduler *sched, char *log, GError **error)
+{
+	int rc = check_others(sched, error);
+
+	if (rc < 0)
+		return rc;
+	rc = acg_sched__load(sched->skeleton);
+	if (rc < 0)
+		return acg_load_error(error, "the scheduler", -rc, log);
+	rc = map_buffers(sched, error);
+	if (rc == 0 && sched->place)
+		rc = acg_pins_keep(sched->skeleton->obj, sched->place, error);
+	return rc < 0 ? rc : attach(sched, error);
+}
+
+static void find_pins(struct acg_scheduler *sched, const char *pin_dir)
+{
+	const void *elf;
+	size_t size;
+
+	if (!pin_dir)
+		return;
+	elf = acg_sched__elf_bytes(&size);
+	sched->pin_dir = g_strdup(pin_dir);
+	sched->place = acg_pins_place(pin_dir, "sched", elf, size);
+}
+
+static int load(struct acg_scheduler *sched, int groups_fd, const char *pin_dir, GError **error)
 {
 	g_autofree char *log = g_malloc0(ACG_LOG_BYTES);
 	LIBBPF_OPTS(bpf_object_open_opts, options, .kernel_log_buf = log,
@@ -123,21 +214,13 @@ static int load_programs(struct acg_scheduler *sched, int groups_fd, GError **er
 	rc = bpf_map__reuse_fd(sched->skeleton->maps.agentcg_groups, groups_fd);
 	if (rc < 0)
 		return acg_fail_errno(error, -rc, "cannot share the map agentcg_groups");
-	rc = acg_sched__load(sched->skeleton);
-	if (rc < 0)
-		return acg_load_error(error, "the scheduler", -rc, log);
-	sched->ring = ring_buffer__new(bpf_map__fd(sched->skeleton->maps.sched_events), on_record,
-				       sched, NULL);
-	if (!sched->ring)
-		return acg_fail_errno(error, errno, "cannot map the scheduler's ring buffer");
-	return attach(sched, error);
+	find_pins(sched, pin_dir);
+	return take_scheduler(sched) ? map_buffers(sched, error) : load_programs(sched, log, error);
 }
 
-/* Asked before the programs are verified: that takes long, to be refused in the end. */
 static int check_kernel(GError **error)
 {
 	struct acg_probe *probe = acg_probe_new(NULL);
-	g_autofree char *other = NULL;
 	int rc = 0;
 
 	if (!probe->sched_ext.present)
@@ -147,13 +230,11 @@ static int check_kernel(GError **error)
 		return rc;
 	if (libbpf_num_possible_cpus() > ACG_SCHED_CPUS)
 		return acg_fail(error, E2BIG, "more than %d CPUs", ACG_SCHED_CPUS);
-	other = acg_sched_loaded_name(ACG_SCX_SYSFS);
-	if (other)
-		return acg_fail(error, EBUSY, "another scheduler is loaded: %s", other);
 	return 0;
 }
 
-int acg_sched_load(int groups_fd, struct acg_scheduler **ret_sched, GError **error)
+int acg_sched_load(int groups_fd, const char *pin_dir, struct acg_scheduler **ret_sched,
+		   GError **error)
 {
 	libbpf_print_fn_t print;
 	struct acg_scheduler *sched;
@@ -162,8 +243,9 @@ int acg_sched_load(int groups_fd, struct acg_scheduler **ret_sched, GError **err
 	if (rc < 0)
 		return rc;
 	sched = g_new0(struct acg_scheduler, 1);
+	sched->link_fd = -1;
 	print = acg_quiet_begin();
-	rc = load_programs(sched, groups_fd, error);
+	rc = load(sched, groups_fd, pin_dir, error);
 	acg_quiet_end(print);
 	if (rc < 0) {
 		acg_sched_free(sched);
@@ -177,9 +259,18 @@ void acg_sched_free(struct acg_scheduler *sched)
 {
 	if (!sched)
 		return;
-	bpf_link__destroy(sched->link);
+	if (sched->place)
+		acg_pins_remove(sched->place);
+	if (sched->link_fd >= 0)
+		close(sched->link_fd);
 	ring_buffer__free(sched->ring);
+	if (sched->bss)
+		munmap((void *)sched->bss, sizeof(*sched->bss));
+	if (sched->data)
+		munmap((void *)sched->data, sizeof(*sched->data));
 	acg_sched__destroy(sched->skeleton);
+	g_free(sched->pin_dir);
+	g_free(sched->place);
 	g_free(sched->lacks);
 	g_free(sched);
 }
@@ -187,6 +278,11 @@ void acg_sched_free(struct acg_scheduler *sched)
 const char *acg_sched_lacks(const struct acg_scheduler *sched)
 {
 	return sched->lacks;
+}
+
+int64_t acg_sched_gap(const struct acg_scheduler *sched)
+{
+	return sched->gap;
 }
 
 int acg_sched_ring_fd(const struct acg_scheduler *sched)
@@ -205,8 +301,7 @@ bool acg_sched_exited(struct acg_scheduler *sched, struct acg_sched_exit *ret_ex
 bool acg_sched_figures(const struct acg_scheduler *sched, uint64_t cgroup_id,
 		       struct acg_sched_figures *ret_figures)
 {
-	return acg_sched_sum(sched->skeleton->bss->places, sched->skeleton->data->places_used,
-			     cgroup_id, ret_figures);
+	return acg_sched_sum(sched->bss->places, sched->data->places_used, cgroup_id, ret_figures);
 }
 
 void acg_sched_counters(const struct acg_scheduler *sched, uint64_t values[ACG_SCHED_N_COUNTERS])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The sched_ext scheduler of sched.bpf.c as one object: it is loaded and attached while the object
- * lives. When the kernel takes it off (an error, a stall, SysRq-S, another reason) all tasks are
+ * lives, and goes on if the process is killed, for the next one to take it over. When the kernel takes it off (an error, a stall, SysRq-S, another reason) all tasks are
  * back in the fair class, and the ring buffer says why; the object is then only good for being
  * freed.
  *
@@ -24,15 +24,20 @@
 struct acg_scheduler;
 
 /*
- * Loads and attaches. `groups_fd`: the map agentcg_groups (acg_bpf_groups_fd()). *ret_sched is to
- * be freed with acg_sched_free(). Errors: EOPNOTSUPP: the kernel has no sched_ext, or lacks an
+ * Loads and attaches, and pins it all below pin_dir (acg_bpf_pin_dir(); NULL: it ends with the process). What an earlier process left
+ * there is taken over if it is of this very build, else replaced. `groups_fd`: the map agentcg_groups
+ * (acg_bpf_groups_fd()). *ret_sched is to be freed with acg_sched_free(). Errors: EOPNOTSUPP: the kernel has no sched_ext, or lacks an
  * operation that is needed; EBUSY: another scheduler is loaded (the words name it); E2BIG: more
  * CPUs than the program has room for; else the kernel's, with the end of its log.
  */
-int acg_sched_load(int groups_fd, struct acg_scheduler **ret_sched, GError **error);
+int acg_sched_load(int groups_fd, const char *pin_dir, struct acg_scheduler **ret_sched,
+		   GError **error);
 
-/* Detaches, which puts every task back into the fair class, and frees. NULL: nothing. */
+/* Detaches, which puts every task back into the fair class, removes the pins and frees. NULL: nothing. */
 void acg_sched_free(struct acg_scheduler *sched);
+
+/* For how long (usec) the fair class scheduled while another build's scheduler was replaced; 0: none was. */
+int64_t acg_sched_gap(const struct acg_scheduler *sched);
 
 /* What this kernel cannot do for us, for `status`: one clause, or "". Owned by sched. */
 const char *acg_sched_lacks(const struct acg_scheduler *sched);

@@ -25,6 +25,7 @@ struct job;
 struct sched_enforcer {
 	struct acg_enforcer enforcer;
 	int groups_fd;   /* -1: no BPF */
+	const char *pin_dir; /* borrowed of BPF; NULL: nowhere */
 	char *why_not;   /* with groups_fd -1 */
 	bool wanted;     /* by the policy */
 	bool demanded;   /* sched = "on": that it is missing is a fault */
@@ -45,6 +46,7 @@ struct sched_enforcer {
 struct job {
 	struct sched_enforcer *self; /* who wants it loaded; NULL: nobody, it is to be freed */
 	int groups_fd;               /* with self: its own */
+	char *pin_dir;
 	struct acg_scheduler *sched;
 	GError *error;
 };
@@ -63,6 +65,7 @@ static void free_job(void *data)
 	acg_sched_free(job->sched);
 	if (job->groups_fd >= 0)
 		close(job->groups_fd);
+	g_free(job->pin_dir);
 	g_clear_error(&job->error);
 	g_free(job);
 }
@@ -173,6 +176,8 @@ static gboolean on_exit_record(int fd, GIOCondition condition, void *data)
 
 static void loaded(struct sched_enforcer *self, struct acg_scheduler *sched)
 {
+	g_autofree char *gap = NULL;
+
 	self->sched = sched;
 	set_fault(self, NULL);
 	if (!self->wanted) { /* the policy changed meanwhile */
@@ -181,7 +186,10 @@ static void loaded(struct sched_enforcer *self, struct acg_scheduler *sched)
 	}
 	acg_sched_retry_loaded(&self->retry, g_get_monotonic_time());
 	self->exit_source = g_unix_fd_add(acg_sched_ring_fd(sched), G_IO_IN, on_exit_record, self);
-	tell(self, "sched_loaded", NULL);
+	if (acg_sched_gap(sched))
+		gap = g_strdup_printf("in the place of another build's; the fair class scheduled for %.1f ms",
+				      acg_sched_gap(sched) / 1e3);
+	tell(self, "sched_loaded", gap);
 }
 
 /* What neither time nor another try can change is not tried again. */
@@ -229,7 +237,7 @@ static void work(void *data, void *user_data)
 		return;
 	}
 	setpriority(PRIO_PROCESS, 0, LOADING_NICE); /* of this thread alone */
-	acg_sched_load(job->groups_fd, &job->sched, &job->error);
+	acg_sched_load(job->groups_fd, job->pin_dir, &job->sched, &job->error);
 	g_idle_add_full(G_PRIORITY_DEFAULT, on_done, job, free_job);
 }
 
@@ -242,6 +250,7 @@ static void start_loading(struct sched_enforcer *self)
 	job = new_job();
 	job->self = self;
 	job->groups_fd = fcntl(self->groups_fd, F_DUPFD_CLOEXEC, 3);
+	job->pin_dir = g_strdup(self->pin_dir);
 	self->loading = job;
 	g_thread_pool_push(self->thread, job, NULL);
 }
@@ -274,11 +283,17 @@ static void sched_policy(struct acg_enforcer *enforcer, const struct acg_policy 
 	start_loading(self);
 }
 
+static void take_bpf(struct sched_enforcer *self, const struct acg_bpf *bpf)
+{
+	self->groups_fd = bpf ? acg_bpf_groups_fd(bpf) : -1;
+	self->pin_dir = bpf ? acg_bpf_pin_dir(bpf) : NULL;
+}
+
 static void sched_loaded(struct acg_enforcer *enforcer, struct acg_bpf *bpf, const char *why_not)
 {
 	struct sched_enforcer *self = self_of(enforcer);
 
-	self->groups_fd = bpf ? acg_bpf_groups_fd(bpf) : -1;
+	take_bpf(self, bpf);
 	g_free(self->why_not);
 	self->why_not = g_strdup(why_not);
 }
@@ -377,7 +392,7 @@ struct acg_enforcer *acg_enforcer_sched_new(struct acg_bpf *bpf, const char *why
 	struct sched_enforcer *self = g_new0(struct sched_enforcer, 1);
 
 	self->enforcer.ops = &sched_ops;
-	self->groups_fd = bpf ? acg_bpf_groups_fd(bpf) : -1;
+	take_bpf(self, bpf);
 	self->why_not = g_strdup(why_not);
 	self->thread = g_thread_pool_new(work, NULL, 1, FALSE, NULL);
 	return &self->enforcer;

@@ -12,8 +12,9 @@
 #include "policy/memory_tier.h"
 #include "policy/procfs.h"
 
-#define REFUSALS_PER_SECOND 2 /* of one agent that are told in events and the log; all are counted */
-#define REFUSALS_BURST      50
+#define REFUSALS_PER_SECOND                                                                        \
+	2 /* of one agent that are told in events and the log; all are counted */
+#define REFUSALS_BURST    50
 #define EVENTS_KEPT       1000
 #define ROOT_EVENTS_BYTES (1024 * 1024)
 #define AGENT_EVENTS_BYTES                                                                         \
@@ -124,6 +125,33 @@ static void watch_memory(struct acg_manager *manager)
 			g_unix_fd_add(fd, G_IO_HUP, acg_manager_memory_lost, manager);
 }
 
+static bool is_known(uint64_t cgroup_id, void *data)
+{
+	const struct acg_node *node =
+		acg_registry_node(((struct acg_manager *)data)->engine->registry, cgroup_id);
+
+	return node && node->group;
+}
+
+/* What went while nobody kept the map. */
+static void prune_groups(struct acg_manager *manager)
+{
+	if (manager->bpf)
+		acg_bpf_groups_prune(manager->bpf, is_known, manager, NULL);
+}
+
+static void tell_memory_gap(struct acg_manager *manager)
+{
+	int64_t gap = acg_memory_tier_gap(manager->memory);
+	g_autofree char *text = NULL;
+
+	if (!gap)
+		return;
+	text = g_strdup_printf(
+		"in the place of another build's; for %.1f ms memory.high alone held", gap / 1e3);
+	on_enforcer_event(manager, "memcg_bpf_ops_replaced", text);
+}
+
 void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf,
 			 struct acg_memory_tier *memory, const char *why_not)
 {
@@ -154,6 +182,8 @@ void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf,
 			g_array_append_val(actions, update);
 	}
 	acg_manager_apply_all(manager, actions, acg_manager_now());
+	prune_groups(manager);
+	tell_memory_gap(manager);
 }
 
 int acg_manager_new(const struct acg_manager_options *options, struct acg_policy *policy,
@@ -191,17 +221,16 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	acg_eventlog_init(&manager->events, EVENTS_KEPT, ROOT_EVENTS_BYTES);
 	manager->agent_events =
 		g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, eventlog_free);
-	if (manager->bpf && acg_bpf_ring_fd(manager->bpf) >= 0)
-		manager->ring_source = g_unix_fd_add(acg_bpf_ring_fd(manager->bpf), G_IO_IN,
-						     acg_manager_ring, manager);
 	g_ptr_array_foreach(manager->enforcers, listen_to_enforcer, manager);
 	read_ring(manager);
 	manager->engine->kernel_delays = acg_memory_tier_delays(manager->memory);
 	watch_memory(manager);
 	acg_manager_restore(manager, now);
+	prune_groups(manager);
 	acg_manager_event(manager, NULL, manager->last_event ? "took_over" : "started", NULL, NULL,
 			  now);
 	g_clear_pointer(&manager->last_event, g_free);
+	tell_memory_gap(manager);
 	acg_manager_arm(manager);
 	*ret_manager = manager;
 	return 0;

@@ -64,6 +64,11 @@ void acg_memory_tier_free(struct acg_memory_tier *tier)
 	g_free(tier);
 }
 
+int64_t acg_memory_tier_gap(const struct acg_memory_tier *tier)
+{
+	return tier && tier->ops ? acg_memcg_ops_gap(tier->ops) : 0;
+}
+
 bool acg_memory_tier_delays(const struct acg_memory_tier *tier)
 {
 	return tier && tier->ops && acg_memcg_ops_delays(tier->ops);

@@ -23,6 +23,9 @@ void acg_memory_tier_stop(struct acg_memory_tier *tier);
 /* Detaches and frees. NULL: nothing. */
 void acg_memory_tier_free(struct acg_memory_tier *tier);
 
+/* For how long (usec) another build's programs were off until these replaced them; 0: none were replaced. */
+int64_t acg_memory_tier_gap(const struct acg_memory_tier *tier);
+
 /* True while the kernel decides on delays. */
 bool acg_memory_tier_delays(const struct acg_memory_tier *tier);
 

@@ -152,12 +152,18 @@ mapfile -t got < <(used 1 "$root/b/call-x")
 [ "${got[0]}" -gt 100000 ] || fail "nothing runs without it"
 wait_for '^sched_ext on' "$mount/status"
 
-echo "# the daemon is killed"
+echo "# the daemon is killed: the scheduler goes on, until the next one ends"
 kill -9 "$daemon"
 wait "$daemon" || true
-daemon=
-wait_for disabled $scx/state
+[ "$(cat $scx/root/ops)" = agentcg ] || fail "it went with the daemon"
 mapfile -t got < <(used 1 "$root/b/call-x")
 [ "${got[0]}" -gt 100000 ] || fail "nothing runs without the daemon"
 umount -l "$mount"
+start_daemon
+kill "$daemon"
+wait "$daemon" || fail "exit status $?"
+daemon=
+wait_for disabled $scx/state
+mapfile -t got < <(used 1 "$root/b/call-x")
+[ "${got[0]}" -gt 100000 ] || fail "nothing runs after the daemon"
 echo ok
