@@ -40,6 +40,9 @@
 	100 /* after a worker that did not get to serve, or not for so long; doubles */
 #define BACKOFF_MAX 5000
 
+/* More than one, since to start one takes longer than the next death may be away. */
+#define N_SPARES 3
+
 enum stage {
 	STAGE_NONE,
 	STAGE_STARTED, /* it has not said anything yet */
@@ -63,10 +66,9 @@ struct supervisor {
 	int last_exe_fd;    /* of the one before, until a new one serves; -1: the same */
 	char exe[PATH_MAX]; /* where a new one would be installed */
 	volatile struct acg_shared *shared;
-	struct worker worker; /* the one that serves, or is about to */
-	struct worker
-		spare;      /* started already, of the same binary: waits for the end of `worker` */
-	struct worker next; /* of a new binary */
+	struct worker worker;           /* the one that serves, or is about to */
+	struct worker spares[N_SPARES]; /* of the same binary: they wait for the end of `worker` */
+	struct worker next;             /* of a new binary */
 	bool served, stopping, done;
 	int status; /* the exit status */
 	int backoff;
@@ -181,19 +183,58 @@ static void go(struct worker *worker, char byte)
 		kill(worker->pid, SIGKILL);
 }
 
-/* Most of what a takeover takes is to start a program: that is done before it is needed. */
+/* Most of what a takeover takes is to start a program: that is done before it is needed. One at a time: somebody serves meanwhile. */
 static void start_spare(struct supervisor *s)
 {
-	if (!s->spare.pid && !s->next.pid && !s->stopping && !start(s, &s->spare, s->exe_fd))
+	struct worker *empty = NULL;
+
+	for (unsigned int i = 0; i < N_SPARES; i++) {
+		if (s->spares[i].stage == STAGE_STARTED)
+			return;
+		if (!s->spares[i].pid)
+			empty = &s->spares[i];
+	}
+	if (empty && !s->next.pid && !s->stopping && !start(s, empty, s->exe_fd))
 		fail("cannot start", "a spare worker");
 }
 
-static void take_spare(struct supervisor *s)
+static bool is_better(const struct worker *a, const struct worker *b)
 {
-	s->worker = s->spare;
-	s->spare = (struct worker){0};
+	return a->stage != b->stage ? a->stage > b->stage : a->since < b->since;
+}
+
+/* The oldest that is able, else one that will be; NULL: there is none. */
+static struct worker *best_spare(struct supervisor *s)
+{
+	struct worker *best = NULL;
+
+	for (unsigned int i = 0; i < N_SPARES; i++)
+		if (s->spares[i].pid && (!best || is_better(&s->spares[i], best)))
+			best = &s->spares[i];
+	return best;
+}
+
+static void take_spare(struct supervisor *s, struct worker *spare)
+{
+	s->worker = *spare;
+	*spare = (struct worker){0};
 	if (s->worker.stage == STAGE_ABLE)
 		go(&s->worker, ACG_SAY_GO);
+}
+
+static void kill_spares(const struct supervisor *s)
+{
+	for (unsigned int i = 0; i < N_SPARES; i++)
+		if (s->spares[i].pid)
+			kill(s->spares[i].pid, SIGKILL);
+}
+
+static struct worker *spare_with(struct supervisor *s, pid_t pid)
+{
+	for (unsigned int i = 0; i < N_SPARES; i++)
+		if (s->spares[i].pid == pid)
+			return &s->spares[i];
+	return NULL;
 }
 
 static void tell_ready(struct supervisor *s)
@@ -217,7 +258,8 @@ static void now_serves(struct supervisor *s)
 	}
 	if (!s->served)
 		tell_ready(s);
-	start_spare(s); /* not before: it would hold the terminal that the supervisor has left by now */
+	start_spare(
+		s); /* not before: it would hold the terminal that the supervisor has left by now */
 }
 
 /* --- a new binary ------------------------------------------------------------------------------------------- */
@@ -226,8 +268,7 @@ static void upgrade(struct supervisor *s)
 {
 	if (s->next.pid || s->stopping)
 		return;
-	if (s->spare.pid)
-		kill(s->spare.pid, SIGKILL); /* the next spare will be of the new one */
+	kill_spares(s); /* the next ones will be of the new one */
 	s->next_exe_fd = moved_up(open(s->exe, O_RDONLY | O_CLOEXEC));
 	if (s->next_exe_fd < 0 || !start(s, &s->next, s->next_exe_fd))
 		fail("no upgrade: cannot start", s->exe);
@@ -261,6 +302,18 @@ static void next_is_able(struct supervisor *s)
 		promote_next(s);
 }
 
+static void is_able(struct supervisor *s, struct worker *worker)
+{
+	if (worker == &s->worker) {
+		go(worker, ACG_SAY_GO);
+	} else if (worker == &s->next) {
+		next_is_able(s);
+	} else {
+		stage(worker, STAGE_ABLE);
+		start_spare(s);
+	}
+}
+
 static void worker_says(struct supervisor *s, struct worker *worker)
 {
 	char byte;
@@ -270,12 +323,8 @@ static void worker_says(struct supervisor *s, struct worker *worker)
 		worker->control = -1;
 		return;
 	}
-	if (byte == ACG_SAY_ABLE && worker == &s->next)
-		next_is_able(s);
-	else if (byte == ACG_SAY_ABLE && worker == &s->spare)
-		stage(worker, STAGE_ABLE);
-	else if (byte == ACG_SAY_ABLE)
-		go(worker, ACG_SAY_GO);
+	if (byte == ACG_SAY_ABLE)
+		is_able(s, worker);
 	else if (byte == ACG_SAY_SERVING && worker == &s->worker)
 		now_serves(s);
 }
@@ -291,6 +340,7 @@ static void finish(struct supervisor *s, int status)
 static void worker_died(struct supervisor *s, int status)
 {
 	enum stage stage = s->worker.stage;
+	struct worker *spare = best_spare(s);
 	bool short_lived = now_msec() - s->worker.since < BACKOFF_FIRST;
 	bool ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
@@ -301,11 +351,10 @@ static void worker_died(struct supervisor *s, int status)
 		finish(s, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 	} else if (s->next.stage == STAGE_ABLE) {
 		promote_next(s);
-	} else if (stage == STAGE_SERVING && s->spare.pid && !short_lived) {
-		take_spare(s);
+	} else if (stage == STAGE_SERVING && spare && !short_lived) {
+		take_spare(s, spare);
 	} else if (stage == STAGE_SERVING) {
-		if (s->spare.pid)
-			kill(s->spare.pid, SIGKILL); /* of the same kind: it would not live longer */
+		kill_spares(s); /* of the same kind: they would not live longer */
 		restart_after(s, short_lived ? BACKOFF_FIRST : 0);
 	} else if (s->last_exe_fd >= 0) {
 		say("the new binary did not get to serve: back to the old one");
@@ -320,14 +369,15 @@ static void worker_died(struct supervisor *s, int status)
 
 static void reap(struct supervisor *s)
 {
+	struct worker *spare;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == s->worker.pid) {
 			worker_died(s, status);
-		} else if (pid == s->spare.pid) {
-			drop(&s->spare);
+		} else if ((spare = spare_with(s, pid))) {
+			drop(spare);
 		} else if (pid == s->next.pid) {
 			say("no upgrade: the new binary refused");
 			drop(&s->next);
@@ -343,8 +393,7 @@ static void stop(struct supervisor *s)
 	s->stop_at = now_msec() + STOP_MAX;
 	if (s->next.pid)
 		kill(s->next.pid, SIGKILL);
-	if (s->spare.pid)
-		kill(s->spare.pid, SIGKILL);
+	kill_spares(s);
 	if (s->worker.pid)
 		kill(s->worker.pid, s->worker.stage == STAGE_SERVING ? SIGTERM : SIGKILL);
 	else
@@ -422,8 +471,9 @@ static void on_time(struct supervisor *s)
 		kill(s->worker.pid, SIGKILL);
 	if (overdue(&s->next, now))
 		kill(s->next.pid, SIGKILL);
-	if (overdue(&s->spare, now))
-		kill(s->spare.pid, SIGKILL);
+	for (unsigned int i = 0; i < N_SPARES; i++)
+		if (overdue(&s->spares[i], now))
+			kill(s->spares[i].pid, SIGKILL);
 	if (s->restart_at && now >= s->restart_at)
 		start_worker(s);
 	if (s->looking && s->worker.stage == STAGE_SERVING && now >= s->look_at)
@@ -451,36 +501,42 @@ static int next_timeout(const struct supervisor *s)
 		sooner(&at, s->worker.since + START_MAX + 1);
 	if (s->next.pid)
 		sooner(&at, s->next.since + START_MAX + 1);
-	if (s->spare.stage == STAGE_STARTED)
-		sooner(&at, s->spare.since + START_MAX + 1);
+	for (unsigned int i = 0; i < N_SPARES; i++)
+		if (s->spares[i].stage == STAGE_STARTED)
+			sooner(&at, s->spares[i].since + START_MAX + 1);
 	if (!at)
 		return -1;
 	return at > now ? at - now : 0;
 }
 
+static struct pollfd control_of(const struct worker *worker)
+{
+	return (struct pollfd){.fd = worker->pid ? worker->control : -1, .events = POLLIN};
+}
+
 static void run(struct supervisor *s)
 {
-	while (!s->done) {
-		struct pollfd fds[] = {
-			{.fd = s->signal_fd, .events = POLLIN},
-			{.fd = s->worker.pid ? s->worker.control : -1, .events = POLLIN},
-			{.fd = s->next.pid ? s->next.control : -1, .events = POLLIN},
-			{.fd = s->spare.pid ? s->spare.control : -1, .events = POLLIN},
-			{.fd = s->worker.stage == STAGE_SERVING && !s->looking ? s->fuse_fd : -1,
-			 .events = POLLIN},
-		};
+	struct worker *const workers[] = {&s->worker, &s->next, &s->spares[0], &s->spares[1],
+					  &s->spares[2]};
+	enum { N = sizeof(workers) / sizeof(workers[0]) };
+	_Static_assert(N == 2 + N_SPARES, "all of them");
 
-		if (poll(fds, 5, next_timeout(s)) < 0 && errno != EINTR)
+	while (!s->done) {
+		bool idle = s->worker.stage == STAGE_SERVING && !s->looking;
+		struct pollfd fds[N + 2];
+
+		for (unsigned int i = 0; i < N; i++)
+			fds[i] = control_of(workers[i]);
+		fds[N] = (struct pollfd){.fd = s->signal_fd, .events = POLLIN};
+		fds[N + 1] = (struct pollfd){.fd = idle ? s->fuse_fd : -1, .events = POLLIN};
+		if (poll(fds, N + 2, next_timeout(s)) < 0 && errno != EINTR)
 			return;
-		if (fds[1].revents)
-			worker_says(s, &s->worker);
-		if (fds[2].revents)
-			worker_says(s, &s->next);
-		if (fds[3].revents)
-			worker_says(s, &s->spare);
-		if (fds[4].revents)
+		for (unsigned int i = 0; i < N; i++)
+			if (fds[i].revents)
+				worker_says(s, workers[i]);
+		if (fds[N + 1].revents)
 			look_again(s);
-		if (fds[0].revents)
+		if (fds[N].revents)
 			on_signal(s);
 		on_time(s);
 	}
