@@ -313,10 +313,28 @@ static void find_adopted(void *data, const char *name, const char *path, int dir
 	take_agent(restore, agent, dirfd);
 }
 
+/* Somebody removed the folder where histories lie: that cannot be had back, but is not kept silent. */
+static void say_what_is_lost(struct restore *restore, struct acg_agent *agent)
+{
+	struct acg_manager *manager = restore->manager;
+	g_autofree char *path = acg_agent_path(agent);
+	g_autoptr(GString) last = g_string_new(NULL);
+	g_autofree char *text = NULL;
+
+	if (!agent->counters.ended || !manager->history || !manager->policy->history_max ||
+	    acg_history_tail(manager->history, path, 1, last, NULL) < 0 || last->len)
+		return;
+	text = g_strdup_printf("the history of the %" G_GUINT64_FORMAT " calls that have ended is gone from %s",
+			       agent->counters.ended, manager->run_dir);
+	acg_manager_event(manager, &agent->node, "history_lost", NULL, text, restore->now);
+	manager->log(LOG_WARNING, text, path, NULL);
+}
+
 static void go_on_with_agent(struct restore *restore, struct acg_agent *agent)
 {
 	g_autoptr(GArray) actions = acg_actions_new();
 
+	say_what_is_lost(restore, agent);
 	acg_engine_agent_restored(restore->manager->engine, agent, actions);
 	acg_manager_apply_all(restore->manager, actions, restore->now);
 }

@@ -17,6 +17,20 @@ grep -q 'the worker hangs' "$work/daemon.log" || fail "the hang was not noticed"
 
 [ -z "$(ls "$AGENTCG_FS/agents")" ] || fail "agents are left"
 [ -z "$(find "$cgroups" -mindepth 1 -type d)" ] || fail "cgroups are left"
+
+# What lies in /run is removed while no daemon runs: a clean start, which says what is not to be had back.
+mkdir "$AGENTCG_FS/agents/lives"
+in_agent lives bash -c 'echo "begin one" > $AGENTCG_FS/agents/lives/call; echo end - > $AGENTCG_FS/agents/lives/call'
+in_agent lives bash -c 'echo "begin two" > $AGENTCG_FS/agents/lives/call; exec sleep 1000' &
+until_true 'grep -q "\"id\":\"one\"" "$AGENTCG_FS/agents/lives/history" && [ "$(cat "$AGENTCG_FS/agents/lives/calls/two/state")" = running ]'
 kill "$daemon_pid"
 wait "$daemon_pid" || fail "exit status $?"
 ! grep -q " $AGENTCG_FS " /proc/self/mounts || fail "it is still mounted"
+rm -r "$work/run"
+start_daemon
+[ "$(cat "$AGENTCG_FS/agents/lives/calls/two/state")" = running ] || fail "what lives is not known without /run"
+grep -q '"event":"history_lost","agent":"lives","text":"the history of the 1 calls' "$AGENTCG_FS/events" || fail "the loss of history is not told: $(cat "$AGENTCG_FS/events")"
+echo 1 > "$AGENTCG_FS/agents/lives/cgroup.kill"
+until_true 'rmdir "$AGENTCG_FS/agents/lives" 2> /dev/null'
+kill "$daemon_pid"
+wait "$daemon_pid" || fail "exit status $?"
