@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agentcg ls: a tree of agents and their calls with memory, peak, state and command. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -32,32 +33,72 @@ static void print_cut(const struct listing *listing, const char *line)
 	}
 }
 
-static void list_call(struct listing *listing, const char *dir, const char *id, int depth)
+static void list_call(struct listing *listing, JsonObject *info, int depth)
 {
-	g_autoptr(JsonObject) info = acg_tree_json(NULL, dir, "calls", id, "info", NULL);
 	char now[16], peak[16], grant[16];
 	g_autofree char *name = NULL, *line = NULL;
-	const char *state;
 
-	if (!info)
-		return; /* gone between the listing and the look */
-	state = acg_tree_string(info, "state", "?");
-	if (!listing->all && strcmp(state, "ended") == 0)
-		return;
 	if (listing->json) {
-		JsonNode *node = json_node_init_object(json_node_alloc(), info);
-
-		json_builder_add_value(listing->json, node);
+		json_builder_add_value(listing->json,
+				       json_node_init_object(json_node_alloc(), info));
 		return;
 	}
-	name = g_strdup_printf("%*s%s", depth * 2, "", id);
+	name = g_strdup_printf("%*s%s", depth * 2, "", acg_tree_string(info, "id", "?"));
 	line = g_strdup_printf("%-24s %7s %7s %7s  %-9s %6.1fs  %s", name,
 			       size_text(acg_tree_int(info, "memory_current", -1), now),
 			       size_text(acg_tree_int(info, "memory_peak", -1), peak),
-			       size_text(acg_tree_int(info, "grant", -1), grant), state,
+			       size_text(acg_tree_int(info, "grant", -1), grant),
+			       acg_tree_string(info, "state", "?"),
 			       acg_tree_int(info, "duration_ms", 0) / 1000.0,
 			       acg_tree_string(info, "command", ""));
 	print_cut(listing, line);
+}
+
+/* What has outlived its call's end, a server that a tool left behind: not to be taken for work that goes on. */
+static bool is_detached(JsonObject *info)
+{
+	return strcmp(acg_tree_string(info, "state", "?"), "detached") == 0;
+}
+
+/* The infos of the agent's calls that are to be listed. */
+static GPtrArray *read_calls(const struct listing *listing, const char *dir)
+{
+	g_autoptr(GPtrArray) ids = acg_tree_names(dir, "calls");
+	GPtrArray *calls = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
+
+	for (unsigned int i = 0; i < ids->len; i++) {
+		JsonObject *info =
+			acg_tree_json(NULL, dir, "calls", ids->pdata[i], "info", NULL);
+
+		if (!info)
+			continue; /* gone between the listing and the look */
+		if (listing->all || strcmp(acg_tree_string(info, "state", "?"), "ended") != 0)
+			g_ptr_array_add(calls, info);
+		else
+			json_object_unref(info);
+	}
+	return calls;
+}
+
+/* Those that are detached, or the others: each in an array, or below a line, of their own. */
+static void list_calls(struct listing *listing, const GPtrArray *calls, bool detached, int depth)
+{
+	bool first = true;
+
+	if (listing->json) {
+		json_builder_set_member_name(listing->json, detached ? "detached" : "calls");
+		json_builder_begin_array(listing->json);
+	}
+	for (unsigned int i = 0; i < calls->len; i++) {
+		if (is_detached(calls->pdata[i]) != detached)
+			continue;
+		if (first && detached && !listing->json)
+			printf("%*sdetached:\n", depth * 2, "");
+		first = false;
+		list_call(listing, calls->pdata[i], depth + detached);
+	}
+	if (listing->json)
+		json_builder_end_array(listing->json);
 }
 
 static void list_agents(struct listing *listing, const char *dir, int depth);
@@ -65,7 +106,7 @@ static void list_agents(struct listing *listing, const char *dir, int depth);
 static void list_agent(struct listing *listing, const char *dir, const char *name, int depth)
 {
 	g_autoptr(JsonObject) info = acg_tree_json(NULL, dir, "info", NULL);
-	g_autoptr(GPtrArray) calls = acg_tree_names(dir, "calls");
+	g_autoptr(GPtrArray) calls = NULL;
 	char now[16], peak[16], budget[16];
 	g_autofree char *indented = g_strdup_printf("%*s%s", depth * 2, "", name);
 
@@ -76,8 +117,6 @@ static void list_agent(struct listing *listing, const char *dir, const char *nam
 		json_builder_set_member_name(listing->json, "info");
 		json_builder_add_value(listing->json,
 				       json_node_init_object(json_node_alloc(), info));
-		json_builder_set_member_name(listing->json, "calls");
-		json_builder_begin_array(listing->json);
 	} else {
 		printf("%-24s %7s %7s %7s  %s\n", indented,
 		       size_text(acg_tree_int(info, "used", -1), now),
@@ -85,12 +124,11 @@ static void list_agent(struct listing *listing, const char *dir, const char *nam
 		       size_text(acg_tree_int(info, "budget", -1), budget),
 		       acg_tree_string(info, "priority", ""));
 	}
-	for (unsigned int i = 0; i < calls->len; i++)
-		list_call(listing, dir, calls->pdata[i], depth + 1);
-	if (listing->json) {
-		json_builder_end_array(listing->json);
+	calls = read_calls(listing, dir);
+	list_calls(listing, calls, false, depth + 1);
+	list_calls(listing, calls, true, depth + 1);
+	if (listing->json)
 		json_builder_set_member_name(listing->json, "agents");
-	}
 	list_agents(listing, dir, depth + 1);
 	if (listing->json)
 		json_builder_end_object(listing->json);

@@ -28,6 +28,10 @@ grep -qx "$(cat "$work/pid")" "$a/calls/server/cgroup.procs" || fail "the server
 [ -d "$root/a/call-server" ] || fail "its cgroup is gone"
 if marker a "begin server pid=none" > /dev/null; then fail "the ID of a detached call was given again"; fi
 grep -q '"event":"detached"' "$a/events" || fail "no event"
+marker a "begin beside pid=none" > /dev/null
+is "ls" "$(agentcg ls a | sed -n '3,$s/^ *\([^ ]*\).*/\1/p' | paste -sd ' ')" "beside detached: server"
+is "ls --json" "$(agentcg ls --json | jq -c '.[0] | [(.calls, .detached)[].id]')" '["beside","server"]'
+marker a "end beside" > /dev/null
 kill "$(cat "$work/pid")"
 is "its exit" "$(jq .exit <<< "$(ended a server)")" 0
 eventually no_calls_left || fail "a cgroup is left"
