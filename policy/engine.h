@@ -137,7 +137,7 @@ void acg_engine_begin_failed(struct acg_engine *engine, struct acg_call *call);
 
 /*
  * `end`: the writer (0: not inside) goes back to self. Then, when it is known whether processes remain in it, acg_engine_vacated().
- * On an ended call: only the exit status is recorded.
+ * On an ended call: only the exit status is recorded, and told by an event, since its line of history is written.
  */
 int acg_engine_end(struct acg_engine *engine, struct acg_call *call, int exit, pid_t writer,
 		   GArray *actions, GError **error);

@@ -160,6 +160,14 @@ static int old_oom_score_adj(const struct acg_call *call, pid_t pid)
 	return 0; /* forked in the call: the value of a process that nobody changed */
 }
 
+/* Its line of history is written and stays as it is: who reads along learns of it by an event. */
+static void exit_comes_late(struct acg_call *call, int exit, GArray *actions)
+{
+	g_autofree char *text = g_strdup_printf("%d", exit);
+
+	acg_do_event(actions, &call->node, "exit", ACG_CAUSE_NONE, g_intern_string(text));
+}
+
 int acg_engine_end(struct acg_engine *engine, struct acg_call *call, int exit, pid_t writer,
 		   GArray *actions, GError **error)
 {
@@ -167,6 +175,8 @@ int acg_engine_end(struct acg_engine *engine, struct acg_call *call, int exit, p
 
 	(void)engine;
 	(void)error;
+	if (exit >= 0 && call->state == ACG_CALL_ENDED && exit != call->exit)
+		exit_comes_late(call, exit, actions);
 	if (exit >= 0)
 		call->exit = exit;
 	if (call->state == ACG_CALL_ENDED || !writer)

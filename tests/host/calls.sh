@@ -45,6 +45,8 @@ is "exit" "$(info "$a/calls/late/info" .exit)" null
 marker a "end late exit=7" > /dev/null || fail "end of an ended call"
 is "exit" "$(info "$a/calls/late/info" .exit)" 7
 is "history" "$(jq -s 'map(select(.id == "late")) | length' "$a/history")" 1
+is "its event" "$(jq -r 'select(.event == "exit") | "\(.call) \(.text)"' "$a/events")" "late 7"
+refused "File exists" mkdir "$a/calls/late" # it can be seen: rmdir comes first
 marker a "begin late pid=none -- again" > /dev/null || fail "the ID of an ended call can be used again"
 is "command" "$(cat "$a/calls/late/command")" again
 marker a "end late" > /dev/null

@@ -280,9 +280,14 @@ static void empty_call_waits_for_its_end_marker(void **state)
 	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
 	assert_non_null(find_action(&fixture, ACG_DO_REMOVE, &call->node));
 	acg_engine_call_removed(fixture.engine, call, fixture.now);
-	/* a late `end` records the exit and succeeds */
+	/* a late `end` records the exit and succeeds, and is told once */
+	clear_actions(&fixture);
 	assert_int_equal(acg_engine_end(fixture.engine, call, 7, 0, fixture.actions, NULL), 0);
 	assert_int_equal(call->exit, 7);
+	assert_string_equal(find_action(&fixture, ACG_DO_EVENT, &call->node)->text, "7");
+	clear_actions(&fixture);
+	assert_int_equal(acg_engine_end(fixture.engine, call, 7, 0, fixture.actions, NULL), 0);
+	assert_null(find_action(&fixture, ACG_DO_EVENT, &call->node));
 	fixture_free(&fixture);
 }
 
