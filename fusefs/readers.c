@@ -68,7 +68,7 @@ ACG_READER(policy)
 	return 0;
 }
 
-/* As it is written: NAME CGROUP. */
+/* As it is written: NAME [namespace=NS] CGROUP. */
 ACG_READER(adopt)
 {
 	GHashTableIter iter;
@@ -80,8 +80,12 @@ ACG_READER(adopt)
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		const struct acg_agent *agent = value;
 
-		if (agent->adopted)
-			g_string_append_printf(out, "%s %s\n", agent->name, agent->adopted);
+		if (!agent->adopted)
+			continue;
+		g_string_append(out, agent->name);
+		if (agent->namespace)
+			g_string_append_printf(out, " namespace=%s", agent->namespace);
+		g_string_append_printf(out, " %s\n", agent->adopted);
 	}
 	return 0;
 }

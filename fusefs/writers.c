@@ -44,18 +44,27 @@ ACG_WRITER(priority)
 	return ret ? ret : acg_manager_agent_priority(fs->manager, place->agent, priority, error);
 }
 
-/* "NAME CGROUP": makes an agent of a cgroup that somebody else made (policy/adopt.c). */
+#define NAMESPACE "namespace="
+
+/* "NAME [namespace=NS] CGROUP": makes an agent of a cgroup that somebody else made (policy/adopt.c). */
 ACG_WRITER(adopt)
 {
 	g_autofree char *line = g_strstrip(g_strndup(text, len));
-	char *path = strchr(line, ' ');
+	char *path = strchr(line, ' '), *namespace = NULL;
 	struct acg_agent *agent;
 
 	(void)place;
 	(void)caller;
 	(void)open;
 	if (!path || strlen(line) > 4096)
-		return acg_fail(error, EINVAL, "write NAME CGROUP, the path as in /proc/PID/cgroup");
+		return acg_fail(error, EINVAL, "write NAME [namespace=NS] CGROUP, the path as in "
+					       "/proc/PID/cgroup");
 	*path++ = '\0';
-	return acg_manager_adopt(fs->manager, line, path, &agent, error);
+	if (g_str_has_prefix(path, NAMESPACE)) {
+		namespace = path + strlen(NAMESPACE);
+		path = namespace + strcspn(namespace, " ");
+		if (*path)
+			*path++ = '\0';
+	}
+	return acg_manager_adopt(fs->manager, line, namespace, path, &agent, error);
 }

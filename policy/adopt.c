@@ -74,15 +74,15 @@ static bool has_cgroups(const struct acg_manager *manager)
 	return first && strcmp(first->ops->name, "cgroup") == 0;
 }
 
-static int add(struct acg_manager *manager, const char *name, const char *path,
-	       const uint64_t controls[ACG_N_CONTROLS], struct acg_agent **ret_agent,
-	       GError **error)
+static int add(struct acg_manager *manager, const char *name, const char *namespace,
+	       const char *path, const uint64_t controls[ACG_N_CONTROLS],
+	       struct acg_agent **ret_agent, GError **error)
 {
 	g_autoptr(GArray) actions = acg_actions_new();
 	struct acg_time now = acg_manager_now();
 	struct acg_agent *agent;
-	int ret = acg_engine_agent_add(manager->engine, NULL, name, NULL, NULL, 0, now, actions,
-				       &agent, error);
+	int ret = acg_engine_agent_add(manager->engine, NULL, name, namespace, NULL, 0, now,
+				       actions, &agent, error);
 
 	if (ret)
 		return ret;
@@ -96,8 +96,8 @@ static int add(struct acg_manager *manager, const char *name, const char *path,
 	return 0;
 }
 
-int acg_manager_adopt(struct acg_manager *manager, const char *name, const char *path,
-		      struct acg_agent **ret_agent, GError **error)
+int acg_manager_adopt(struct acg_manager *manager, const char *name, const char *namespace,
+		      const char *path, struct acg_agent **ret_agent, GError **error)
 {
 	g_autoptr(GArray) actions = acg_actions_new();
 	uint64_t controls[ACG_N_CONTROLS];
@@ -105,7 +105,9 @@ int acg_manager_adopt(struct acg_manager *manager, const char *name, const char 
 
 	if (!has_cgroups(manager))
 		return acg_fail(error, ENOTSUP, "there are no cgroups in a dry run");
-	ret = check_path(path, error);
+	ret = namespace ? acg_name_check(namespace, error) : 0;
+	if (!ret)
+		ret = check_path(path, error);
 	if (!ret)
 		ret = check_adopted(manager, path, error);
 	if (!ret)
@@ -116,7 +118,7 @@ int acg_manager_adopt(struct acg_manager *manager, const char *name, const char 
 	ret = check_place(manager, path, dirfd, error);
 	close(dirfd);
 	if (!ret)
-		ret = add(manager, name, path, controls, ret_agent, error);
+		ret = add(manager, name, namespace, path, controls, ret_agent, error);
 	if (ret)
 		return ret;
 	acg_engine_agent_made(manager->engine, *ret_agent, actions);

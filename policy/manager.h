@@ -60,10 +60,11 @@ int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent,
 			  struct acg_agent **ret_agent, GError **error);
 /*
  * Makes an agent of a cgroup that is there, at `path` within the cgroup2 mount: its processes go to `self`. Removing the agent gives
- * it back as it was, with its processes. EBUSY: it has cgroups below it, or lies within an agent; EINVAL: it is no cgroup for this.
+ * it back as it was, with its processes. namespace: what the policy's entries ask for; NULL: none. EBUSY: it has cgroups below it, or
+ * lies within an agent; EINVAL: it is no cgroup for this, or a name is none.
  */
-int acg_manager_adopt(struct acg_manager *manager, const char *name, const char *path,
-		      struct acg_agent **ret_agent, GError **error);
+int acg_manager_adopt(struct acg_manager *manager, const char *name, const char *namespace,
+		      const char *path, struct acg_agent **ret_agent, GError **error);
 int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agent, GError **error);
 int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *agent,
 			       enum acg_priority priority, GError **error);

@@ -111,6 +111,8 @@ static void append_agent(GString *out, const struct acg_agent *agent, uint64_t l
 
 	acg_json_open(out, NULL, '{');
 	acg_json_string(out, "name", path);
+	if (agent->namespace)
+		acg_json_string(out, "namespace", agent->namespace);
 	acg_json_string(out, "priority", acg_priority_name(agent->priority));
 	acg_json_limit(out, "budget", agent->budget.memory);
 	acg_json_unsigned(out, "used", agent->usage.memory_current);

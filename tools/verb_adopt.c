@@ -47,10 +47,13 @@ static int check_unit(const char *unit, GError **error)
 	return ret ? ret : check_property(text, "OOMPolicy=continue", unit, error);
 }
 
-int acg_adopt(const char *tree, const char *name, const char *cgroup, GError **error)
+int acg_adopt(const char *tree, const char *name, const char *namespace, const char *cgroup,
+	      GError **error)
 {
 	g_autofree char *file = g_build_filename(tree, "adopt", NULL);
-	g_autofree char *line = g_strdup_printf("%s %s\n", name, cgroup);
+	g_autofree char *line = namespace ? g_strdup_printf("%s namespace=%s %s\n", name,
+							    namespace, cgroup)
+					  : g_strdup_printf("%s %s\n", name, cgroup);
 	const char *unit = unit_of(cgroup);
 	int ret = unit ? check_unit(unit, error) : 0;
 
@@ -59,12 +62,19 @@ int acg_adopt(const char *tree, const char *name, const char *cgroup, GError **e
 
 int acg_verb_adopt(int argc, char **argv)
 {
+	g_autofree char *namespace = NULL;
+	const GOptionEntry entries[] = {
+		{"namespace", 'n', 0, G_OPTION_ARG_STRING, &namespace,
+		 "whose it is: entries of the policy may ask for it", "NS"},
+		{0},
+	};
 	g_autoptr(GOptionContext) context = g_option_context_new("NAME CGROUP");
 	g_autoptr(GError) error = NULL;
 	const char *tree;
 
 	g_option_context_set_summary(context, "Makes agent NAME of a cgroup that somebody else made. CGROUP is its path as "
 					      "in\n/proc/PID/cgroup. Removing the agent gives it back as it was.");
+	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error) || argc != 3) {
 		fprintf(stderr, "agentcg adopt: %s\n",
 			error ? error->message : "give a name and a cgroup: agentcg adopt NAME CGROUP");
@@ -73,7 +83,7 @@ int acg_verb_adopt(int argc, char **argv)
 	tree = acg_tree_find();
 	if (!tree)
 		acg_fail(&error, ENOENT, "there is no tree: is agentcgd running?");
-	if (!tree || acg_adopt(tree, argv[1], argv[2], &error) < 0) {
+	if (!tree || acg_adopt(tree, argv[1], namespace, argv[2], &error) < 0) {
 		fprintf(stderr, "agentcg adopt: %s\n", error->message);
 		return 1;
 	}

@@ -21,13 +21,26 @@
 struct container {
 	const char *status;
 	const char *bundle;
-	const char *name, *priority, *memory; /* annotations; NULL: not given */
+	const char *name, *namespace, *priority, *memory; /* annotations; NULL: not given */
 	pid_t pid;
 };
 
 static const char *annotation(JsonObject *annotations, const char *name)
 {
 	return annotations ? acg_tree_string(annotations, name, NULL) : NULL;
+}
+
+/* Our own annotation, or else what Kubernetes' runtimes (containerd, CRI-O) say of the pod. */
+static const char *namespace_of(JsonObject *annotations)
+{
+	static const char *const names[] = {"agentcg.namespace",
+					    "io.kubernetes.cri.sandbox-namespace",
+					    "io.kubernetes.pod.namespace"};
+	const char *found = NULL;
+
+	for (unsigned int i = 0; !found && i < G_N_ELEMENTS(names); i++)
+		found = annotation(annotations, names[i]);
+	return found;
 }
 
 static struct container container_of(JsonObject *state)
@@ -40,6 +53,7 @@ static struct container container_of(JsonObject *state)
 		.bundle = acg_tree_string(state, "bundle", NULL),
 		.pid = acg_tree_int(state, "pid", 0),
 		.name = annotation(annotations, "agentcg.name"),
+		.namespace = namespace_of(annotations),
 		.priority = annotation(annotations, "agentcg.priority"),
 		.memory = annotation(annotations, "agentcg.memory"),
 	};
@@ -135,7 +149,7 @@ static int make_agent(const char *tree, const struct container *container, GErro
 	if (!root)
 		return -EINVAL;
 	rmdir(directory); /* of an earlier container, if that is gone */
-	ret = acg_adopt(tree, container->name, cgroup, error);
+	ret = acg_adopt(tree, container->name, container->namespace, cgroup, error);
 	if (!ret && container->memory)
 		ret = lower_memory(directory, container->memory, error);
 	if (!ret && container->priority)
@@ -190,7 +204,8 @@ int acg_verb_oci_hook(int argc, char **argv)
 	g_autoptr(JsonNode) state = NULL;
 
 	g_option_context_set_summary(context, "A createRuntime and poststop hook of the OCI: the container's state comes on "
-					      "standard\ninput. Annotations: agentcg.name, agentcg.priority, agentcg.memory.");
+					      "standard\ninput. Annotations: agentcg.name, agentcg.namespace, agentcg.priority,\n"
+					      "agentcg.memory.");
 	if (!g_option_context_parse(context, &argc, &argv, &error)) {
 		fprintf(stderr, "agentcg oci-hook: %s\n", error->message);
 		return ACG_EXIT_USAGE;

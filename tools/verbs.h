@@ -30,6 +30,7 @@ int acg_verb_top(int argc, char **argv);
 int acg_verb_ungraft(int argc, char **argv);
 
 /* verb_adopt.c: what the OCI hook does, too. */
-int acg_adopt(const char *tree, const char *name, const char *cgroup, GError **error);
+int acg_adopt(const char *tree, const char *name, const char *namespace, const char *cgroup,
+	      GError **error);
 
 #endif

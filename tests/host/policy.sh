@@ -96,6 +96,7 @@ if ! user=$(id -un 65534 2> /dev/null) || ! command -v setpriv > /dev/null; then
 	fail "this test needs a user 65534 and setpriv"
 fi
 chmod a+x "$TMPDIR" "$work"
+policy < /dev/null # the file, which new workers read before it is known what is in force
 as_user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 cat > "$fs/policy" << EOS
 sched = "off";
@@ -112,7 +113,29 @@ as_user sh -c "echo 'begin u pid=none' > $fs/agents/mine-1/call" || fail "a user
 as_user sh -c "echo 'end u' > $fs/agents/mine-1/call"
 refused "Operation not permitted" as_user sh -c "echo high > $fs/agents/mine-1/priority"
 refused "Permission denied" as_user sh -c "echo max > $fs/policy"
+kill -KILL "$(pgrep -o -P "$daemon")" # the next worker knows whose it is
+is "his part of the budget, after a takeover" "$(info "$fs/agents/mine-1/info" .budget)" $((256 << 20))
 setpriv --reuid 65533 --regid 65533 --clear-groups mkdir "$fs/agents/mine-4" 2> /dev/null && fail "somebody else makes agents"
 as_user rmdir "$fs/agents/mine-1" "$fs/agents/mine-2" || fail "a user cannot remove his agents"
 refused "Permission denied" as_user rmdir "$fs/agents/a1"
+
+echo "# namespaces, which adopted agents have"
+cat > "$fs/policy" << 'EOS'
+sched = "off";
+agents = ({ match = "*"; namespace = "team-?"; budget = { memory = "300M"; }; },
+	  { match = "*"; budget = { memory = "100M"; }; });
+EOS
+others=${root%/*}/agentcg-test-others-$$
+mkdir "$others-1" "$others-2"
+trap 'rmdir "$others"-?/self "$others"-? 2> /dev/null; clean_up' EXIT
+agentcg adopt --namespace team-x one "/${others##*/}-1" || fail "adopt with a namespace"
+agentcg adopt two "/${others##*/}-2"
+budgets() { info "$fs/agents/$1/info" '[.namespace, .budget] | join(" ")'; }
+is "with the namespace" "$(budgets one)" "team-x $((300 << 20))"
+is "without" "$(budgets two)" " $((100 << 20))"
+kill -KILL "$(pgrep -o -P "$daemon")"
+is "after a takeover" "$(budgets one)" "team-x $((300 << 20))"
+is "the list" "$(sort "$fs/adopt" | head -n 1)" "one namespace=team-x /${others##*/}-1"
+refused "Invalid argument" put "$fs/adopt" "three namespace=a/b /${others##*/}-1"
+rmdir "$fs/agents/one" "$fs/agents/two"
 echo "ok"
