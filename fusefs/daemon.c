@@ -14,6 +14,7 @@
 
 #include "bpf/loader.h"
 #include "fusefs/harden.h"
+#include "fusefs/journal.h"
 #include "fusefs/session.h"
 #include "fusefs/supervisor.h"
 #include "policy/memory_tier.h"
@@ -178,6 +179,7 @@ static int make_parts(struct daemon *daemon, GError **error)
 	daemon->fs->policy_path = daemon->policy_path;
 	options.bpf = daemon->bpf;
 	options.memory = daemon->memory;
+	options.last = acg_journal_last(daemon->shared);
 	options.listener = acg_fs_listener(daemon->fs);
 	ret = acg_manager_new(&options, daemon->policy, &daemon->manager, error);
 	daemon->fs->manager = daemon->manager;

@@ -79,6 +79,9 @@ bool acg_fs_place(fuse_req_t req, fuse_ino_t ino, struct acg_place *ret_place);
 int acg_fs_allow(fuse_req_t req, const struct acg_place *place, enum acg_right right,
 		 struct acg_caller *ret_caller);
 int acg_fs_caller(fuse_req_t req, struct acg_caller *ret_caller, GError **error);
+/* The same for a caller that is known already. */
+int acg_fs_allow_caller(struct acg_fs *fs, const struct acg_place *place, enum acg_right right,
+			const struct acg_caller *caller);
 
 /* What a caller must have the right to in order to write what the place names. */
 enum acg_right acg_fs_write_right(const struct acg_place *place);

@@ -52,6 +52,21 @@ void acg_journal_step(struct acg_fs *fs)
 int acg_journal_finish(struct acg_fs *fs, int result)
 {
 	of(fs)->result = result;
-	__atomic_store_n(&of(fs)->finished, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&of(fs)->finished, ACG_JOURNAL_ANSWERED, __ATOMIC_RELEASE);
 	return result;
+}
+
+void acg_journal_settled(struct acg_fs *fs)
+{
+	if (of(fs)->finished)
+		__atomic_store_n(&of(fs)->finished, ACG_JOURNAL_SETTLED, __ATOMIC_RELEASE);
+}
+
+struct acg_last acg_journal_last(const struct acg_shared *shared)
+{
+	const struct acg_journal *journal = &shared->journal;
+
+	if (journal->finished == ACG_JOURNAL_SETTLED)
+		return (struct acg_last){0};
+	return (struct acg_last){journal->unique, journal->step, journal->finished};
 }

@@ -23,5 +23,9 @@ const char *acg_journal_noted(const struct acg_fs *fs);
 void acg_journal_step(struct acg_fs *fs);
 /* All is done, the answer comes next. Returns result (0 or -errno). */
 int acg_journal_finish(struct acg_fs *fs, int result);
+/* And so is what its caller does not wait for (acg_manager_settle()). */
+void acg_journal_settled(struct acg_fs *fs);
+/* What the manager has to know of it to go on from there. */
+struct acg_last acg_journal_last(const struct acg_shared *shared);
 
 #endif

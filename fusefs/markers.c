@@ -231,6 +231,7 @@ ACG_WRITER(call)
 			first = false;
 			continue;
 		}
+		acg_manager_settle(fs->manager); /* the line before is over, for this one too */
 		ret = acg_manager_marker(place->agent, &why);
 		if (!ret && !first)
 			ret = resolve_again(fs, &now, &why);

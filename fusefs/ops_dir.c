@@ -244,6 +244,7 @@ void acg_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mo
 		ret = make_call(fs, &place, name, &ino, &error);
 	else
 		ret = make_agent(fs, &place, &caller, name, &ino, &error);
+	acg_journal_finish(fs, ret);
 	if (ret) {
 		fuse_reply_err(req,
 			       -acg_fs_refuse(fs, &place, place.index == ACG_INDEX_CALLS, error));

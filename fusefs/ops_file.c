@@ -69,7 +69,7 @@ static int may_open(fuse_req_t req, const struct acg_place *place, int flags,
 			       ACG_RIGHT_READ, NULL);
 	if (ret || !wants_write(flags))
 		return ret;
-	return acg_fs_allow(req, place, acg_fs_write_right(place), ret_caller);
+	return acg_fs_allow_caller(fs, place, acg_fs_write_right(place), ret_caller);
 }
 
 void acg_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

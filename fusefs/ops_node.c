@@ -159,6 +159,18 @@ int acg_fs_refuse(struct acg_fs *fs, const struct acg_place *place, bool marker,
 	return -why->code;
 }
 
+int acg_fs_allow_caller(struct acg_fs *fs, const struct acg_place *place, enum acg_right right,
+			const struct acg_caller *caller)
+{
+	g_autoptr(GError) error = NULL;
+	int ret = acg_rights_check(acg_manager_policy(fs->manager), caller, place->agent, right,
+				   &error);
+
+	if (ret && right != ACG_RIGHT_READ)
+		acg_fs_refuse(fs, place, false, error);
+	return ret;
+}
+
 int acg_fs_allow(fuse_req_t req, const struct acg_place *place, enum acg_right right,
 		 struct acg_caller *ret_caller)
 {
@@ -167,9 +179,8 @@ int acg_fs_allow(fuse_req_t req, const struct acg_place *place, enum acg_right r
 	int ret = acg_fs_caller(req, ret_caller, &error);
 
 	if (!ret)
-		ret = acg_rights_check(acg_manager_policy(fs->manager), ret_caller, place->agent,
-				       right, &error);
-	if (ret && right != ACG_RIGHT_READ)
+		return acg_fs_allow_caller(fs, place, right, ret_caller);
+	if (right != ACG_RIGHT_READ)
 		acg_fs_refuse(fs, place, false, error);
 	return ret;
 }

@@ -15,7 +15,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fusefs/journal.h"
 #include "fusefs/shared.h"
+#include "policy/watch.h"
 
 /* Requests answered before other sources get their turn. */
 #define REQUESTS_PER_TURN 64
@@ -123,11 +125,29 @@ static bool is_deadly(const struct acg_shared *shared, const struct acg_wire *re
 	       shared->deaths >= DEATHS_MAX;
 }
 
+/* What is left of the request before, which is answered. */
+static void settle(struct acg_fs *fs)
+{
+	acg_manager_settle(fs->manager);
+	acg_journal_settled(fs);
+}
+
+/* It gives only what is in the table of open files: whoever began a call has it before the rest is done. */
+static bool reads_answer(const struct acg_wire *request)
+{
+	const struct acg_file *file =
+		request->read ? acg_file_at(request->read & ACG_INDEX_MASK) : NULL;
+
+	return file && (file->flags & ACG_FILE_ANSWER);
+}
+
 static void take(struct acg_session *session)
 {
 	struct acg_fs *fs = session->fs;
 
 	fs->request = acg_wire_parse(session->buf.mem, session->buf.size);
+	if (!reads_answer(&fs->request))
+		settle(fs);
 	__atomic_store_n(&fs->shared->progress, fs->shared->progress + 1, __ATOMIC_RELAXED);
 	if (is_deadly(fs->shared, &fs->request)) {
 		acg_wire_fail(fs->fuse_fd, fs->request.id, EIO);
@@ -141,27 +161,35 @@ static void take(struct acg_session *session)
 	__atomic_store_n(&fs->shared->handling, 0, __ATOMIC_RELEASE);
 }
 
-static gboolean on_request(int fd, GIOCondition condition, void *data)
+/* False: there will be no more. */
+static bool take_waiting(struct acg_session *session)
 {
-	struct acg_session *session = data;
-
-	(void)fd;
-	(void)condition;
 	for (unsigned int i = 0; i < REQUESTS_PER_TURN; i++) {
 		int ret = fuse_session_receive_buf(session->session, &session->buf);
 
 		if (ret == -EAGAIN)
-			return G_SOURCE_CONTINUE;
+			return true;
 		if (ret == -EINTR ||
 		    ret == -ENOENT) /* ENOENT: the request was taken back meanwhile */
 			continue;
-		if (ret <= 0 || fuse_session_exited(session->session)) {
-			end(session);
-			return G_SOURCE_REMOVE;
-		}
+		if (ret <= 0 || fuse_session_exited(session->session))
+			return false;
 		take(session);
 	}
-	return G_SOURCE_CONTINUE;
+	return true;
+}
+
+static gboolean on_request(int fd, GIOCondition condition, void *data)
+{
+	struct acg_session *session = data;
+	bool more = take_waiting(session);
+
+	(void)fd;
+	(void)condition;
+	settle(session->fs);
+	if (!more)
+		end(session);
+	return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
 /* --- taking over -------------------------------------------------------------------------------------------- */
@@ -231,8 +259,8 @@ int acg_session_new(struct acg_fs *fs, int fuse_fd, bool debug, void (*on_end)(v
 		acg_session_free(session);
 		return ret;
 	}
-	session->source =
-		g_unix_fd_add(fuse_fd, G_IO_IN | G_IO_ERR | G_IO_HUP, on_request, session);
+	acg_manager_defer(fs->manager);
+	session->source = acg_watch_fd(fuse_fd, G_IO_IN | G_IO_ERR | G_IO_HUP, on_request, session);
 	*ret_session = session;
 	return 0;
 }

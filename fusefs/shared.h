@@ -18,6 +18,10 @@
 
 #define ACG_INIT_MAX 256
 
+/* In `finished`: and what the caller need not wait for is done, or is still to be done. */
+#define ACG_JOURNAL_SETTLED  1
+#define ACG_JOURNAL_ANSWERED 2
+
 /*
  * How far the request that changes something has come. There is never more than one: requests are answered in turn, each before the
  * next is begun.
@@ -25,7 +29,7 @@
 struct acg_journal {
 	uint64_t unique;   /* of the request, without the mark of a resent one; 0: none yet */
 	uint32_t step;     /* markers of the write that are done */
-	uint32_t finished; /* all is done, only the answer may be missing */
+	uint32_t finished; /* not 0: all is done, only the answer may be missing */
 	int32_t result;    /* of a finished one: 0 or -errno */
 	char call[68];     /* ID of the call that the marker under way ends or changes; "": not known */
 };

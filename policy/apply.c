@@ -158,6 +158,7 @@ static void do_record(struct acg_manager *manager, struct acg_call *call, struct
 						   manager->policy->history_max, &error) < 0)
 		manager->log(LOG_ERR, error->message, path, call->id);
 	acg_manager_save(manager, &call->node);
+	acg_manager_save(manager, &call->node.agent->node); /* while its call's number is still there */
 	manager->log(LOG_INFO, line, path, call->id);
 }
 
@@ -229,6 +230,17 @@ void acg_manager_discard(struct acg_manager *manager, struct acg_node *node)
 	undo(manager, &made);
 }
 
+/* A call that has ended went into its agent's attribute when it was recorded, all but for its OOM kills. */
+static bool changes_agent(struct acg_node *node)
+{
+	const struct acg_call *call = acg_node_call(node);
+
+	if (!call)
+		return true;
+	return call->state == ACG_CALL_ENDED ? call->usage.oom_kills > 0
+					     : call->state != ACG_CALL_STARTING;
+}
+
 /* What was done changed what is to be kept of the call, and of its agent, which counts. */
 static void save_changed(struct acg_manager *manager, GArray *actions)
 {
@@ -238,14 +250,15 @@ static void save_changed(struct acg_manager *manager, GArray *actions)
 		const struct acg_action *action = &g_array_index(actions, struct acg_action, i);
 		struct acg_node *node = action->node;
 
-		if (node == last || action->type == ACG_DO_UPDATE ||
-		    action->type == ACG_DO_SAVE || action->type == ACG_DO_ATTACH)
+		if (node == last || node->kind == ACG_KIND_SELF ||
+		    action->type == ACG_DO_UPDATE || action->type == ACG_DO_SAVE ||
+		    action->type == ACG_DO_ATTACH)
 			continue;
 		last = node;
 		if (node->kind == ACG_KIND_CALL && acg_node_call(node)->state != ACG_CALL_STARTING)
 			acg_manager_save(manager, node);
 	}
-	if (last && (last->kind != ACG_KIND_CALL || acg_node_call(last)->state != ACG_CALL_STARTING))
+	if (last && changes_agent(last))
 		acg_manager_save(manager, &last->agent->node);
 }
 
@@ -269,6 +282,12 @@ int acg_manager_apply(struct acg_manager *manager, GArray *actions, struct acg_t
 
 void acg_manager_apply_all(struct acg_manager *manager, GArray *actions, struct acg_time now)
 {
+	acg_manager_run_all(manager, actions, now);
+	save_changed(manager, actions);
+}
+
+void acg_manager_run_all(struct acg_manager *manager, GArray *actions, struct acg_time now)
+{
 	for (unsigned int i = 0; i < actions->len; i++) {
 		const struct acg_action *action = &g_array_index(actions, struct acg_action, i);
 		g_autoptr(GError) error = NULL;
@@ -280,5 +299,4 @@ void acg_manager_apply_all(struct acg_manager *manager, GArray *actions, struct 
 		manager->unapplied++;
 		manager->log(LOG_WARNING, error->message, action->node->agent->name, NULL);
 	}
-	save_changed(manager, actions);
 }

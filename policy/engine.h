@@ -195,8 +195,8 @@ int acg_engine_agent_found(struct acg_engine *engine, struct acg_agent *parent, 
 void acg_engine_agent_restored(struct acg_engine *engine, struct acg_agent *agent, GArray *actions);
 int acg_engine_call_found(struct acg_engine *engine, struct acg_agent *agent, const char *id,
 			  struct acg_time now, struct acg_call **ret_call);
-/* committed false: it was killed while it began the call, but the process is in it. */
-void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, bool committed,
+/* told false: it may have been killed before it could say that the call has begun. */
+void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, bool told,
 			      struct acg_time now, GArray *actions);
 /* An ended call that history knows; to be filled in. Newest last. NULL: the agent has one with this ID. */
 struct acg_call *acg_engine_call_past(struct acg_engine *engine, struct acg_agent *agent,

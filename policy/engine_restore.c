@@ -65,17 +65,17 @@ static void go_on_counting(struct acg_agent *agent, const struct acg_call *call)
 	agent->next_id = MAX(agent->next_id, fresh_number(call->id));
 }
 
-void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, bool committed,
+void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, bool told,
 			      struct acg_time now, GArray *actions)
 {
 	call->command_whole = engine->policy->commands == ACG_COMMANDS_FULL;
 	if (call->command_whole) /* else what the rule said was saved */
 		acg_engine_apply_rule(engine, call, call->command, NULL);
 	go_on_counting(call->node.agent, call);
-	if (!committed) {
-		call->inhabited = true;
+	if (!told)
 		acg_do_event(actions, &call->node, "begin", ACG_CAUSE_NONE, call->command);
-	}
+	if (call->moved->len)
+		call->inhabited = true;
 	acg_engine_call_limits(engine, call, actions);
 	if (call->frozen_since && call->state != ACG_CALL_DETACHED)
 		call->state = ACG_CALL_FROZEN;

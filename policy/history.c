@@ -15,8 +15,18 @@
 #define TAIL_BYTES (128 * 1024) /* what a restart reads of each file: far more than the lines that it looks for */
 #define STEM_MAX 200 /* bytes of a file name before its suffix; NAME_MAX is 255 */
 
+#define FILES_OPEN 32 /* kept open, of agents that write now */
+
+/* A file that lines are appended to. */
+struct file {
+	char *name; /* NULL: none */
+	int fd;
+	off_t size; /* whole lines, all of it */
+};
+
 struct acg_history {
 	int dirfd;
+	struct file files[FILES_OPEN]; /* each at the place that its name hashes to */
 };
 
 int acg_history_open(const char *run_dir, struct acg_history **ret_history, GError **error)
@@ -29,15 +39,25 @@ int acg_history_open(const char *run_dir, struct acg_history **ret_history, GErr
 	dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
 		return acg_fail_errno(error, errno, "cannot open %s", path);
-	*ret_history = g_new(struct acg_history, 1);
+	*ret_history = g_new0(struct acg_history, 1);
 	(*ret_history)->dirfd = dirfd;
 	return 0;
+}
+
+static void close_file(struct file *file)
+{
+	if (!file->name)
+		return;
+	close(file->fd);
+	g_clear_pointer(&file->name, g_free);
 }
 
 void acg_history_close(struct acg_history *history)
 {
 	if (!history)
 		return;
+	for (unsigned int i = 0; i < FILES_OPEN; i++)
+		close_file(&history->files[i]);
 	close(history->dirfd);
 	g_free(history);
 }
@@ -100,7 +120,7 @@ static bool ends_whole(int fd, off_t size)
 }
 
 /* Opens the agent's file for appending, without a torn line at its end. */
-static int open_whole(const struct acg_history *history, const char *name, off_t *ret_size,
+static int open_whole(const struct acg_history *history, const char *name, struct file *ret_file,
 		      GError **error)
 {
 	int fd = open_file(history, name, O_RDWR | O_APPEND | O_CREAT);
@@ -115,42 +135,75 @@ static int open_whole(const struct acg_history *history, const char *name, off_t
 	whole = ends_whole(fd, st.st_size) ? st.st_size : whole_size(fd, st.st_size);
 	if (whole < 0 || (whole < st.st_size && ftruncate(fd, whole) < 0))
 		goto fail;
-	*ret_size = whole;
-	return fd;
+	*ret_file = (struct file){g_strdup(name), fd, whole};
+	return 0;
 fail:
 	ret = acg_fail_errno(error, errno, "cannot use the history file %s", name);
 	close(fd);
 	return ret;
 }
 
+static struct file *place_of(struct acg_history *history, const char *name)
+{
+	return &history->files[g_str_hash(name) % FILES_OPEN];
+}
+
+/* It is still there under its name, and nobody else wrote to it. */
+static bool is_as_left(const struct file *file)
+{
+	struct stat st;
+
+	return fstat(file->fd, &st) == 0 && st.st_nlink && st.st_size == file->size;
+}
+
+/* The file, which stays open until another one needs its place. */
+static int keep_open(struct acg_history *history, const char *name, struct file **ret_file,
+		     GError **error)
+{
+	struct file *file = place_of(history, name);
+	int ret;
+
+	if (g_strcmp0(file->name, name) != 0 || !is_as_left(file)) {
+		close_file(file);
+		ret = open_whole(history, name, file, error);
+		if (ret)
+			return ret;
+	}
+	*ret_file = file;
+	return 0;
+}
+
 /* One write(2): a reader sees the line whole or not at all. */
-static int append_whole(int fd, off_t size, const char *text, size_t len, GError **error)
+static int append_whole(struct file *file, const char *text, size_t len, GError **error)
 {
 	ssize_t n;
 
 	do
-		n = write(fd, text, len);
+		n = write(file->fd, text, len);
 	while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)len)
+	if (n == (ssize_t)len) {
+		file->size += len;
 		return 0;
+	}
 	if (n < 0)
 		return acg_fail_errno(error, errno, "cannot write a line of history");
-	if (ftruncate(fd, size) < 0)
+	if (ftruncate(file->fd, file->size) < 0)
 		return acg_fail_errno(error, errno, "cannot take back half a line of history");
 	return acg_fail(error, ENOSPC,
 			"no room for a line of history: only %zd of its %zu bytes fit", n, len);
 }
 
 /* Makes the file the older one and begins a new one. */
-static int rotate(const struct acg_history *history, const char *agent, const char *name,
+static int rotate(struct acg_history *history, const char *agent, struct file **file,
 		  GError **error)
 {
+	g_autofree char *name = g_strdup((*file)->name);
 	g_autofree char *older = file_name(agent, OLDER);
-	off_t size;
 
+	close_file(*file);
 	if (renameat(history->dirfd, name, history->dirfd, older) < 0)
 		return acg_fail_errno(error, errno, "cannot rotate the history file %s", name);
-	return open_whole(history, name, &size, error);
+	return keep_open(history, name, file, error);
 }
 
 int acg_history_append(struct acg_history *history, const char *agent, const char *line,
@@ -159,8 +212,8 @@ int acg_history_append(struct acg_history *history, const char *agent, const cha
 	g_autofree char *name = file_name(agent, CURRENT);
 	g_autofree char *text = g_strconcat(line, "\n", NULL);
 	size_t len = strlen(text);
-	off_t size;
-	int fd, ret;
+	struct file *file;
+	int ret;
 
 	if (max_bytes == 0)
 		return 0;
@@ -169,18 +222,14 @@ int acg_history_append(struct acg_history *history, const char *agent, const cha
 				"a line of %zu bytes is more than half of the %" PRIu64
 				" that history may have: raise its bound",
 				len, max_bytes);
-	fd = open_whole(history, name, &size, error);
-	if (fd < 0)
-		return fd;
-	if ((uint64_t)size + len > max_bytes / 2) {
-		close(fd);
-		fd = rotate(history, agent, name, error);
-		if (fd < 0)
-			return fd;
-		size = 0;
-	}
-	ret = append_whole(fd, size, text, len, error);
-	close(fd);
+	ret = keep_open(history, name, &file, error);
+	if (!ret && (uint64_t)file->size + len > max_bytes / 2)
+		ret = rotate(history, agent, &file, error);
+	if (ret)
+		return ret;
+	ret = append_whole(file, text, len, error);
+	if (ret)
+		close_file(file); /* whatever is wrong with it is looked at when it is opened again */
 	return ret;
 }
 
@@ -255,7 +304,10 @@ void acg_history_remove(struct acg_history *history, const char *agent)
 {
 	g_autofree char *older = file_name(agent, OLDER);
 	g_autofree char *current = file_name(agent, CURRENT);
+	struct file *file = place_of(history, current);
 
+	if (g_strcmp0(file->name, current) == 0)
+		close_file(file);
 	unlinkat(history->dirfd, older, 0);
 	unlinkat(history->dirfd, current, 0);
 }

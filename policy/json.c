@@ -2,8 +2,6 @@
 /* Writing JSON into a GString; see the header. */
 #include "policy/json.h"
 
-#include <inttypes.h>
-
 /*
  * What the text so far ends with tells whether a comma is due: a finished value ends with none of
  * these.
@@ -14,8 +12,31 @@ static void begin_value(GString *out, const char *key)
 
 	if (last != '{' && last != '[' && last != '\n')
 		g_string_append_c(out, ',');
-	if (key)
-		g_string_append_printf(out, "\"%s\":", key);
+	if (!key)
+		return;
+	g_string_append_c(out, '"');
+	g_string_append(out, key);
+	g_string_append(out, "\":");
+}
+
+/* Every marker writes some fifty numbers: printf would be most of what that costs. */
+static void append_number(GString *out, uint64_t value, unsigned int width)
+{
+	char digits[20];
+	unsigned int at = sizeof(digits);
+
+	do {
+		digits[--at] = '0' + value % 10;
+		value /= 10;
+	} while (value || sizeof(digits) - at < width);
+	g_string_append_len(out, digits + at, sizeof(digits) - at);
+}
+
+static uint64_t append_sign(GString *out, int64_t value)
+{
+	if (value < 0)
+		g_string_append_c(out, '-');
+	return value < 0 ? -(uint64_t)value : (uint64_t)value;
 }
 
 void acg_json_open(GString *out, const char *key, char bracket)
@@ -29,9 +50,22 @@ void acg_json_close(GString *out, char bracket)
 	g_string_append_c(out, bracket);
 }
 
+/* So many bytes at the beginning are themselves. */
+static size_t plain_len(const char *text)
+{
+	size_t len = 0;
+
+	while (text[len] >= 0x20 && text[len] < 0x7f && text[len] != '"' && text[len] != '\\')
+		len++;
+	return len;
+}
+
 static void append_escaped(GString *out, const char *text)
 {
-	for (const char *at = text; *at; at = g_utf8_next_char(at)) {
+	size_t plain = plain_len(text);
+
+	g_string_append_len(out, text, plain);
+	for (const char *at = text + plain; *at; at = g_utf8_next_char(at)) {
 		gunichar c = g_utf8_get_char(at);
 
 		if (c == '"' || c == '\\')
@@ -66,13 +100,13 @@ void acg_json_string(GString *out, const char *key, const char *value)
 void acg_json_unsigned(GString *out, const char *key, uint64_t value)
 {
 	begin_value(out, key);
-	g_string_append_printf(out, "%" PRIu64, value);
+	append_number(out, value, 1);
 }
 
 void acg_json_signed(GString *out, const char *key, int64_t value)
 {
 	begin_value(out, key);
-	g_string_append_printf(out, "%" PRId64, value);
+	append_number(out, append_sign(out, value), 1);
 }
 
 void acg_json_null(GString *out, const char *key)
@@ -91,9 +125,11 @@ void acg_json_limit(GString *out, const char *key, uint64_t value)
 
 void acg_json_seconds(GString *out, const char *key, int64_t usec)
 {
-	uint64_t size = usec < 0 ? -(uint64_t)usec : (uint64_t)usec;
+	uint64_t size;
 
 	begin_value(out, key);
-	g_string_append_printf(out, "%s%" PRIu64 ".%06" PRIu64, usec < 0 ? "-" : "",
-			       size / G_USEC_PER_SEC, size % G_USEC_PER_SEC);
+	size = append_sign(out, usec);
+	append_number(out, size / G_USEC_PER_SEC, 1);
+	g_string_append_c(out, '.');
+	append_number(out, size % G_USEC_PER_SEC, 6);
 }

@@ -208,6 +208,7 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	manager->dry_run = options->dry_run;
 	manager->run_dir = g_strdup(options->run_dir);
 	manager->event_ring = (struct acg_eventring){options->events_memory, options->events_size};
+	manager->last = options->last;
 	manager->listener = options->listener;
 	if (!manager->listener.event)
 		manager->listener.event = ignore_event;
@@ -276,6 +277,7 @@ void acg_manager_free(struct acg_manager *manager)
 {
 	if (!manager)
 		return;
+	acg_manager_settle(manager);
 	let_go(manager);
 	forget_groups(manager);
 	if (manager->timer)
@@ -440,10 +442,12 @@ int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
 {
 	g_autoptr(GArray) actions = acg_actions_new();
 	struct acg_time now = acg_manager_now();
-	struct acg_call *call = begin->id ? acg_agent_call(agent, begin->id) : NULL;
+	struct acg_call *call;
 	struct acg_begin asked = *begin;
 	int ret;
 
+	acg_manager_settle(manager);
+	call = begin->id ? acg_agent_call(agent, begin->id) : NULL;
 	if ((call && call->vacant_since) || agent->n_alive >= agent->budget.calls)
 		finish_vacant(manager, agent, now);
 	if (begin->pid)
@@ -456,12 +460,41 @@ int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
 		acg_engine_begin_failed(manager->engine, call);
 		return ret;
 	}
-	g_array_set_size(actions, 0);
-	acg_engine_begun(manager->engine, call, actions);
-	acg_manager_apply_all(manager, actions, now);
-	acg_manager_arm(manager);
+	manager->begun = call;
+	manager->deferred = now;
+	if (!manager->defers)
+		acg_manager_settle(manager);
 	*ret_call = call;
 	return 0;
+}
+
+void acg_manager_defer(struct acg_manager *manager)
+{
+	manager->defers = true;
+}
+
+/* The attribute that was written before the process moved in says it all; the agent's count follows from the call's number. */
+static void settle_begun(struct acg_manager *manager)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	acg_engine_begun(manager->engine, g_steal_pointer(&manager->begun), actions);
+	acg_manager_run_all(manager, actions, manager->deferred);
+	acg_manager_arm(manager);
+}
+
+static void settle_ending(struct acg_manager *manager)
+{
+	acg_manager_vacated(manager, g_steal_pointer(&manager->ending), false, manager->deferred);
+	acg_manager_arm(manager);
+}
+
+void acg_manager_settle(struct acg_manager *manager)
+{
+	if (manager->begun)
+		settle_begun(manager);
+	if (manager->ending)
+		settle_ending(manager);
 }
 
 int acg_manager_marker(struct acg_agent *agent, GError **error)
@@ -474,17 +507,20 @@ int acg_manager_end(struct acg_manager *manager, struct acg_call *call, int exit
 {
 	g_autoptr(GArray) actions = acg_actions_new();
 	struct acg_time now = acg_manager_now();
-	int ret = acg_engine_end(manager->engine, call, exit, writer, actions, error);
+	int ret;
 
+	acg_manager_settle(manager);
+	ret = acg_engine_end(manager->engine, call, exit, writer, actions, error);
+	if (!ret)
+		ret = acg_manager_apply(manager, actions, now, error);
 	if (ret || call->state == ACG_CALL_ENDED)
 		return ret;
-	if (exit >= 0)
-		acg_manager_save(manager, &call->node); /* whoever goes on from here knows it */
-	ret = acg_manager_apply(manager, actions, now, error);
-	if (ret)
-		return ret;
-	acg_manager_vacated(manager, call, false, now);
-	acg_manager_arm(manager);
+	call->ending = true;
+	acg_manager_save(manager, &call->node); /* whoever goes on from here knows it */
+	manager->ending = call;
+	manager->deferred = now;
+	if (!manager->defers)
+		acg_manager_settle(manager);
 	return 0;
 }
 
@@ -501,6 +537,7 @@ int acg_manager_hint(struct acg_manager *manager, struct acg_call *call,
 	struct acg_time now = acg_manager_now();
 	int ret;
 
+	acg_manager_settle(manager);
 	acg_engine_hint(manager->engine, call, hint, now, actions);
 	ret = acg_manager_apply(manager, actions, now, error);
 	acg_manager_arm(manager);

@@ -26,6 +26,16 @@ struct acg_listener {
 	void *data;
 };
 
+/*
+ * How far an earlier daemon came with the last request that it took, which it may have been killed in. Of everything before, all is
+ * done. request 0: nobody knows, and nobody waits for an answer.
+ */
+struct acg_last {
+	uint64_t request;
+	uint32_t steps; /* markers of it that were done */
+	bool finished;  /* all, and it may have been answered */
+};
+
 struct acg_manager_options {
 	const char *run_dir;  /* /run/agentcg: history lives there */
 	bool dry_run;         /* decide and report, change nothing in the kernel */
@@ -34,6 +44,7 @@ struct acg_manager_options {
 	size_t events_size;
 	struct acg_bpf *bpf;  /* borrowed; NULL: none. Its ring buffer is read */
 	struct acg_memory_tier *memory; /* borrowed; NULL: none */
+	struct acg_last last;
 	struct acg_listener listener;
 	/* Structured log line (priority as syslog(3), then fields as g_log_structured would take): refusals, policy changes, ended
 	 * calls. NULL: none. */
@@ -71,6 +82,14 @@ int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *ag
 
 /* Counts a marker, mkdir or rmdir of a call against what the agent may ask for. EAGAIN: too many. */
 int acg_manager_marker(struct acg_agent *agent, GError **error);
+
+/*
+ * From now on begin and end leave what the caller need not wait for to acg_manager_settle(): the event of a begin; of an end its
+ * measuring, its record, and the removal. What was answered by then is in the attributes and in struct acg_last, so that a
+ * successor does the rest. Nothing else may be asked of the manager before it is settled.
+ */
+void acg_manager_defer(struct acg_manager *manager);
+void acg_manager_settle(struct acg_manager *manager);
 
 /* On failure nothing is left: the cgroup is gone again and the process is where it was. */
 int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,

@@ -30,6 +30,11 @@ struct acg_manager {
 	char *last_event;           /* while restoring: the last line of an earlier daemon; else NULL */
 	char *state_error;          /* the first failure to keep an attribute; NULL: none yet */
 	uint64_t request;           /* acg_manager_set_request() */
+	struct acg_last last;       /* while restoring */
+	bool defers;                /* acg_manager_defer() */
+	struct acg_call *begun;     /* its event is to come; NULL: none */
+	struct acg_call *ending;    /* to be measured, recorded and removed; NULL: none */
+	struct acg_time deferred;   /* when either was asked for */
 	struct acg_policy *policy;  /* a reference */
 	char *policy_error;         /* why the last written one was refused; NULL: it was not */
 	unsigned int timer;         /* GSource id; 0: not armed */
@@ -51,6 +56,9 @@ int acg_manager_apply(struct acg_manager *manager, GArray *actions, struct acg_t
 
 /* The same where there is nobody to tell: each action is tried, failures are counted and logged. */
 void acg_manager_apply_all(struct acg_manager *manager, GArray *actions, struct acg_time now);
+
+/* The same, with nothing of it to be kept in attributes. */
+void acg_manager_run_all(struct acg_manager *manager, GArray *actions, struct acg_time now);
 
 /* An event that is not the engine's. node NULL: of the daemon itself. */
 void acg_manager_event(struct acg_manager *manager, struct acg_node *node, const char *event,

@@ -5,6 +5,7 @@
  */
 #include "policy/procfs.h"
 
+#include <fcntl.h>
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,8 +93,16 @@ bool acg_proc_active(pid_t pid)
 
 int acg_proc_oom_score_adj(pid_t pid)
 {
-	g_autofree char *path = g_strdup_printf("/proc/%d/oom_score_adj", pid);
-	g_autofree char *text = NULL;
+	char path[64], text[16];
+	ssize_t n;
+	int fd;
 
-	return g_file_get_contents(path, &text, NULL, NULL) ? atoi(text) : 0;
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[MAX(n, 0)] = '\0';
+	return atoi(text);
 }

@@ -102,6 +102,7 @@ struct acg_call {
 	bool by_mkdir;        /* ends only by `end` or rmdir */
 	bool keep;            /* a persistent shell: it survives its command's OOM */
 	bool inhabited;       /* a process was in it once: when the last one goes it ends */
+	bool ending;          /* there was an `end`: when it is empty it is over */
 	bool recorded;        /* its line of history is written */
 	char *past_line;      /* of an earlier daemon's ended call: that line, until somebody asks for the call */
 	bool operator_frozen; /* frozen by a write to cgroup.freeze, not by the ladder */

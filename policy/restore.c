@@ -22,7 +22,7 @@
 /* A call that was found, to be gone on with. */
 struct found {
 	struct acg_call *call;
-	bool committed;
+	bool told; /* that it has begun */
 };
 
 struct restore {
@@ -87,17 +87,22 @@ static bool is_past(const struct acg_agent *agent, const char *id, int dirfd)
 	       call->node.id == st.st_ino;
 }
 
-static int read_call(struct restore *restore, struct acg_call *call, bool *ret_committed)
+static int read_call(struct restore *restore, struct acg_call *call, bool *ret_told)
 {
+	const struct acg_last *last = &restore->manager->last;
 	g_autofree char *text = attribute_of(restore, &call->node);
+	bool empty = !acg_cgroup_populated(call->node.group->dirfd), asked;
 	g_autoptr(GError) error = NULL;
 
-	*ret_committed = true;
+	*ret_told = true;
 	if (!text) /* the daemon was killed before it could write one, or it never did */
-		return acg_cgroup_populated(call->node.group->dirfd) ? 0 : -ENODATA;
-	if (acg_state_read_call(text, call, ret_committed, &error) < 0)
+		return empty ? -ENODATA : 0;
+	if (acg_state_read_call(text, call, &error) < 0)
 		state_is_unknown(restore, &call->node, error);
-	return *ret_committed || acg_cgroup_populated(call->node.group->dirfd) ? 0 : -ENODATA;
+	asked = last->request && call->request == last->request;
+	*ret_told = !asked || call->request_step + 1 < last->steps;
+	return asked && empty && !last->finished && call->request_step >= last->steps ? -ENODATA
+										      : 0;
 }
 
 static void find_call(struct restore *restore, struct acg_agent *agent, int dirfd, const char *id)
@@ -117,7 +122,7 @@ static void find_call(struct restore *restore, struct acg_agent *agent, int dirf
 		acg_engine_begin_failed(manager->engine, found.call);
 		return;
 	}
-	if (read_call(restore, found.call, &found.committed) == 0) {
+	if (read_call(restore, found.call, &found.told) == 0) {
 		g_array_append_val(restore->calls, found);
 		return;
 	}
@@ -133,10 +138,12 @@ static void go_on_with_call(struct restore *restore, const struct found *found)
 	struct acg_call *call = found->call;
 	bool populated;
 
-	acg_engine_call_restored(manager->engine, call, found->committed, restore->now, actions);
+	acg_engine_call_restored(manager->engine, call, found->told, restore->now, actions);
 	acg_manager_apply_all(manager, actions, restore->now);
 	populated = acg_manager_read_usage(manager, &call->node).populated;
-	if (call->inhabited && !call->by_mkdir && !populated)
+	if (call->ending)
+		acg_manager_vacated(manager, call, false, restore->now);
+	else if (call->inhabited && !call->by_mkdir && !populated)
 		acg_manager_vacated(manager, call, true, restore->now);
 }
 
@@ -235,6 +242,8 @@ static void read_agent(struct restore *restore, struct acg_agent *agent)
 
 	if (!text)
 		return;
+	if (acg_state_read_owner(text, agent, NULL) == 0 && (agent->namespace || agent->user))
+		acg_grant_agent(restore->manager->engine, agent);
 	if (acg_state_read_agent(text, agent, &events, &error) < 0)
 		state_is_unknown(restore, &agent->node, error);
 	acg_eventlog_start(acg_manager_eventlog(restore->manager, agent), events);

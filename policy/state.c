@@ -44,6 +44,7 @@ static const struct field call_fields[] = {
 	CALL(TYPE_INT, signal),       CALL(TYPE_BOOL, by_mkdir),
 	CALL(TYPE_BOOL, keep),        CALL(TYPE_BOOL, inhabited),
 	CALL(TYPE_BOOL, recorded),    CALL(TYPE_BOOL, operator_frozen),
+	CALL(TYPE_BOOL, ending),
 	CALL(TYPE_U64, delays),       CALL(TYPE_I64, delayed),
 	CALL(TYPE_I64, frozen),       CALL(TYPE_STRING, victim),
 	CALL(TYPE_STRING, reason),    CALL(TYPE_STRING, feedback),
@@ -53,13 +54,16 @@ static const struct field call_fields[] = {
 	CALL(TYPE_U64, oom_told),     CALL(TYPE_U32, causes_told),
 };
 
+static const struct field owner_fields[] = {
+	AGENT(TYPE_STRING, namespace),
+	AGENT(TYPE_STRING, user),
+	AGENT(TYPE_U32, uid),
+};
+
 static const struct field agent_fields[] = {
 	AGENT(TYPE_U64, request),
 	AGENT(TYPE_BOOL, made),
 	TIME(acg_agent, start),
-	AGENT(TYPE_STRING, namespace),
-	AGENT(TYPE_STRING, user),
-	AGENT(TYPE_U32, uid),
 	AGENT(TYPE_BOOL, adopted),
 	AGENT(TYPE_BOOL, priority_set),
 	AGENT(TYPE_U32, priority),
@@ -168,7 +172,6 @@ char *acg_state_call(const struct acg_call *call)
 	g_autofree char *rule_hint = acg_hint_format(&call->rule_hint);
 	GString *out = begin_text();
 
-	acg_json_unsigned(out, "committed", call->state != ACG_CALL_STARTING);
 	acg_json_unsigned(out, "detached", call->state == ACG_CALL_DETACHED);
 	acg_json_string(out, "hint", hint);
 	acg_json_string(out, "rule_hint", rule_hint);
@@ -184,6 +187,7 @@ char *acg_state_agent(const struct acg_agent *agent, uint64_t events)
 				   agent->budget.cpu_max};
 	GString *out = begin_text();
 
+	write_fields(out, owner_fields, G_N_ELEMENTS(owner_fields), agent);
 	write_fields(out, agent_fields, G_N_ELEMENTS(agent_fields), agent);
 	write_limits(out, "limits", limits, G_N_ELEMENTS(limits));
 	write_limits(out, "forgotten", (const uint64_t *)(void *)agent->forgotten->data,
@@ -331,8 +335,7 @@ static void read_hint(JsonObject *object, const char *member, struct acg_hint *h
 		acg_hint_parse(text, hint, NULL);
 }
 
-int acg_state_read_call(const char *text, struct acg_call *call, bool *ret_committed,
-			GError **error)
+int acg_state_read_call(const char *text, struct acg_call *call, GError **error)
 {
 	g_autoptr(JsonNode) node = NULL;
 	JsonObject *object;
@@ -347,8 +350,18 @@ int acg_state_read_call(const char *text, struct acg_call *call, bool *ret_commi
 	read_limits(object, "lowered", call->lowered, ACG_N_LOWERABLE);
 	read_moved(object, call->moved);
 	call->state = int_of(object, "detached") ? ACG_CALL_DETACHED : ACG_CALL_RUNNING;
-	*ret_committed = int_of(object, "committed");
 	return 0;
+}
+
+int acg_state_read_owner(const char *text, struct acg_agent *agent, GError **error)
+{
+	g_autoptr(JsonNode) node = NULL;
+	int ret = open_text(text, &node, error);
+
+	if (!ret)
+		read_fields(json_node_get_object(node), owner_fields, G_N_ELEMENTS(owner_fields),
+			    agent);
+	return ret;
 }
 
 int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *ret_events,

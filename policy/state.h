@@ -16,8 +16,7 @@
 #define ACG_STATE_VERSION   1
 
 /*
- * The attribute's text; free with g_free. A call in state STARTING is written as not committed. `events`: the position
- * that the next line of the agent's event log gets.
+ * The attribute's text; free with g_free. `events`: the position that the next line of the agent's event log gets.
  */
 char *acg_state_call(const struct acg_call *call);
 char *acg_state_agent(const struct acg_agent *agent, uint64_t events);
@@ -26,10 +25,11 @@ char *acg_state_root(uint64_t events);
 
 /*
  * Fill in what the text says; clocks of CLOCK_MONOTONIC are taken as they are, since attributes do not outlive a boot. EPROTO:
- * another version, or no such object; nothing was filled in. *ret_committed false: the daemon was killed while it began the call.
+ * another version, or no such object; nothing was filled in.
  */
-int acg_state_read_call(const char *text, struct acg_call *call, bool *ret_committed,
-			GError **error);
+int acg_state_read_call(const char *text, struct acg_call *call, GError **error);
+/* First, only what the policy's entry for the agent follows from: namespace and user. */
+int acg_state_read_owner(const char *text, struct acg_agent *agent, GError **error);
 int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *ret_events,
 			 GError **error);
 int acg_state_read_root(const char *text, uint64_t *ret_events, GError **error);

@@ -73,6 +73,18 @@ static gboolean on_inotify(int fd, GIOCondition condition, void *data)
 	return G_SOURCE_CONTINUE;
 }
 
+unsigned int acg_watch_fd(int fd, GIOCondition condition, GUnixFDSourceFunc fn, void *data)
+{
+	GSource *source = g_unix_fd_source_new(fd, condition);
+	unsigned int id;
+
+	g_source_set_can_recurse(source, TRUE);
+	g_source_set_callback(source, G_SOURCE_FUNC(fn), data, NULL);
+	id = g_source_attach(source, NULL);
+	g_source_unref(source);
+	return id;
+}
+
 int acg_watch_new(const struct acg_watch_callbacks *callbacks, struct acg_watch **ret_watch,
 		  GError **error)
 {
@@ -88,7 +100,7 @@ int acg_watch_new(const struct acg_watch_callbacks *callbacks, struct acg_watch 
 	watch->by_wd = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
 	watch->by_node =
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, watched_node_free);
-	watch->source = g_unix_fd_add(fd, G_IO_IN, on_inotify, watch);
+	watch->source = acg_watch_fd(fd, G_IO_IN, on_inotify, watch);
 	*ret_watch = watch;
 	return 0;
 }

@@ -6,6 +6,8 @@
 #ifndef AGENTCG_POLICY_WATCH_H
 #define AGENTCG_POLICY_WATCH_H
 
+#include <glib-unix.h>
+
 #include "policy/registry.h"
 
 struct acg_watch;
@@ -28,5 +30,11 @@ int acg_watch_pressure(struct acg_watch *watch, const struct acg_node *node, uin
 		       uint64_t window, GError **error);
 /* Stops all that is watched for the node. */
 void acg_watch_remove(struct acg_watch *watch, uint64_t id);
+
+/*
+ * g_unix_fd_add() for a callback that never runs the main loop itself: without the guard against that, which costs four system
+ * calls each time.
+ */
+unsigned int acg_watch_fd(int fd, GIOCondition condition, GUnixFDSourceFunc fn, void *data);
 
 #endif

@@ -13,9 +13,12 @@
 #include "policy/manager.h"
 #include "policy/state.h"
 
-static struct acg_manager *manager_on(const char *root, const char *run_dir)
+/* last: what the daemon before came to. */
+static struct acg_manager *manager_after(const char *root, const char *run_dir,
+					 struct acg_last last)
 {
-	struct acg_manager_options options = {.run_dir = run_dir, .enforcers = g_ptr_array_new()};
+	struct acg_manager_options options = {
+		.run_dir = run_dir, .enforcers = g_ptr_array_new(), .last = last};
 	struct acg_policy *policy = acg_policy_new_default();
 	struct acg_manager *manager = NULL;
 	g_autoptr(GError) error = NULL;
@@ -27,6 +30,11 @@ static struct acg_manager *manager_on(const char *root, const char *run_dir)
 	assert_int_equal(acg_manager_new(&options, policy, &manager, NULL), 0);
 	acg_policy_unref(policy);
 	return manager;
+}
+
+static struct acg_manager *manager_on(const char *root, const char *run_dir)
+{
+	return manager_after(root, run_dir, (struct acg_last){0});
 }
 
 static ino_t id_of(const struct cgroup_mount *mount, const char *below)
@@ -188,10 +196,11 @@ static void a_killed_daemons_successor_goes_on(void **state)
 	tmp_free(run_dir);
 }
 
-/* A daemon that was killed within a begin, a mkdir and an end leaves what is neither there nor gone. */
+/* A daemon that was killed within a begin and a mkdir leaves what is neither there nor gone. */
 static void what_is_half_done_is_finished_or_undone(void **state)
 {
-	static const char not_committed[] = "{\"v\":1,\"committed\":0,\"ordinal\":5,\"command\":\"x\"}";
+	static const char half[] = "{\"v\":1,\"request\":77,\"request_step\":1,\"ordinal\":5,\"command\":\"x\"}";
+	const struct acg_last last = {.request = 77, .steps = 1};
 	struct cgroup_mount mount = cgroup_mount_new();
 	char *run_dir = tmp_new();
 	struct acg_manager *manager;
@@ -209,11 +218,11 @@ static void what_is_half_done_is_finished_or_undone(void **state)
 		static const char *const of[] = {"a/call-empty", "a/call-moved", "half"};
 
 		fd = openat(mount.dirfd, of[i], O_RDONLY | O_DIRECTORY);
-		assert_int_equal(acg_state_put(fd, not_committed, NULL), 0);
+		assert_int_equal(acg_state_put(fd, half, NULL), 0);
 		close(fd);
 	}
 	child = cgroup_mount_start(&mount, "a/call-moved");
-	manager = manager_on(mount.path, run_dir);
+	manager = manager_after(mount.path, run_dir, last);
 	assert_int_not_equal(faccessat(mount.dirfd, "half", F_OK, 0), 0);
 	assert_null(acg_agent_call(agent_a(manager), "empty"));
 	call = acg_agent_call(agent_a(manager), "moved");
@@ -226,6 +235,71 @@ static void what_is_half_done_is_finished_or_undone(void **state)
 	waitpid(child, NULL, 0);
 	assert_int_equal(acg_manager_end(manager, call, 0, 0, NULL), 0);
 	assert_int_equal(acg_manager_agent_remove(manager, agent_a(manager), NULL), 0); /* empty too */
+	acg_manager_free(manager);
+	cgroup_mount_free(&mount);
+	tmp_free(run_dir);
+}
+
+/* It answers, and is killed before it does the rest. */
+static void answer_and_die(const struct cgroup_mount *mount, const char *run_dir, bool ends)
+{
+	struct acg_agent *agent;
+	struct acg_call *call;
+	struct acg_manager *manager;
+	pid_t daemon = fork();
+
+	if (daemon == 0) {
+		manager = manager_on(mount->path, run_dir);
+		acg_manager_defer(manager);
+		acg_manager_agent_add(manager, NULL, "a", NULL, NULL, 0, &agent, NULL);
+		call = begin(manager, agent, "x", 0);
+		if (ends)
+			acg_manager_end(manager, call, 7, 0, NULL);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(daemon, NULL, 0);
+}
+
+static unsigned int count(struct acg_manager *manager, const char *what)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	unsigned int n = 0;
+
+	acg_eventlog_dump(acg_manager_eventlog(manager, agent_a(manager)), text);
+	for (const char *at = text->str; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
+/* What was answered counts: a call that nobody was in yet is there, and one that was ended has its end, each said once. */
+static void what_was_answered_is_done(void **state)
+{
+	struct cgroup_mount mount = cgroup_mount_new();
+	char *run_dir = tmp_new();
+	struct acg_manager *manager;
+	struct acg_call *call;
+
+	(void)state;
+	answer_and_die(&mount, run_dir, false);
+	manager = manager_after(mount.path, run_dir,
+				(struct acg_last){.request = 42, .steps = 4, .finished = true});
+	call = acg_agent_call(agent_a(manager), "x");
+	assert_int_equal(call->state, ACG_CALL_RUNNING);
+	assert_int_equal(count(manager, "\"begin\""), 1);
+	assert_int_equal(agent_a(manager)->counters.begun, 1);
+	assert_int_equal(acg_manager_end(manager, call, 0, 0, NULL), 0);
+	assert_int_equal(acg_manager_agent_remove(manager, agent_a(manager), NULL), 0);
+	acg_manager_free(manager);
+
+	answer_and_die(&mount, run_dir, true);
+	manager = manager_after(mount.path, run_dir,
+				(struct acg_last){.request = 43, .steps = 1, .finished = true});
+	call = acg_agent_call(agent_a(manager), "x");
+	assert_int_equal(call->state, ACG_CALL_ENDED);
+	assert_int_equal(call->exit, 7);
+	assert_int_equal(count(manager, "\"end\""), 1);
+	assert_int_equal(lines_of(manager, true), 1);
+	assert_int_equal(acg_manager_agent_remove(manager, agent_a(manager), NULL), 0);
 	acg_manager_free(manager);
 	cgroup_mount_free(&mount);
 	tmp_free(run_dir);
@@ -277,6 +351,7 @@ int main(void)
 		cmocka_unit_test(what_is_there_is_found),
 		cmocka_unit_test(a_killed_daemons_successor_goes_on),
 		cmocka_unit_test(what_is_half_done_is_finished_or_undone),
+		cmocka_unit_test(what_was_answered_is_done),
 		cmocka_unit_test(an_unknown_attribute_stays_as_it_is),
 		cmocka_unit_test(nothing_there_is_nothing_found),
 	};
