@@ -6,7 +6,9 @@
 set -euo pipefail
 # shellcheck source=tests/host/daemon.bash
 . "$(dirname "$0")/daemon.bash"
+screen() { tmux -L "acg$$" -f /dev/null "$@"; }
 start_daemon
+trap 'screen kill-server 2> /dev/null || true; stop_daemon' EXIT
 mkdir "$AGENTCG_FS/agents/alice" "$AGENTCG_FS/agents/bob" "$AGENTCG_FS/agents/alice/agents/sub"
 alice=$AGENTCG_FS/agents/alice bob=$AGENTCG_FS/agents/bob
 
@@ -120,4 +122,28 @@ screen send-keys K y
 until_true 'grep -q ended "$bob/calls/spin/state"'
 screen send-keys q
 until_true '! screen has-session 2> /dev/null'
+
+echo "# completion in zsh"
+mkdir "$work/zsh"
+cat > "$work/zsh/.zshrc" << EOS
+PS1='%% '
+fpath=('$(realpath "$(dirname "$0")/../../tools/completion")' \$fpath)
+autoload -Uz compinit
+compinit -u -D
+EOS
+screen new-session -d -x 100 -y 30 "env LC_ALL=C.UTF-8 ZDOTDIR='$work/zsh' AGENTCG_FS='$AGENTCG_FS' PATH='$PATH' zsh -i"
+until_true 'shows "^%"'
+completes() { # LINE WHAT: the line after a tab
+	screen send-keys C-u C-l "$1" Tab
+	until_true "shows '$2'"
+}
+completes 'agentcg charac' '^% agentcg characterize'
+completes 'agentcg ' '^explain .*-- why a call got its grant'
+completes 'agentcg ls bo' '^% agentcg ls bob'
+completes 'agentcg kill alice/bui' '^% agentcg kill alice/build'
+completes 'agentcg run --agent bo' '^% agentcg run --agent bob'
+completes 'agentcg run --qu' '^% agentcg run --quiet'
+completes 'agentcg run --hint memory:hi' '^% agentcg run --hint memory:high'
+completes 'agentcg run -- agentcg-v' '^% agentcg run -- agentcg-verbs'
+screen kill-server
 echo ok
