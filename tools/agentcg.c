@@ -36,6 +36,14 @@ static const struct verb {
 	{"ungraft", acg_verb_ungraft, "take what graft did back"},
 };
 
+static int run(const struct verb *verb, int argc, char **argv)
+{
+	g_autofree char *program = g_strdup_printf("agentcg %s", verb->name);
+
+	g_set_prgname(program); /* what --help calls it */
+	return verb->run(argc, argv);
+}
+
 static void usage(FILE *out)
 {
 	fprintf(out, "usage: agentcg VERB [OPTION...] [ARGUMENT...]\n\n");
@@ -65,7 +73,7 @@ int main(int argc, char **argv)
 	}
 	for (unsigned int i = 0; i < G_N_ELEMENTS(verbs); i++)
 		if (verbs[i].run && strcmp(verbs[i].name, name) == 0)
-			return verbs[i].run(argc - 1, argv + 1);
+			return run(&verbs[i], argc - 1, argv + 1);
 	fprintf(stderr, "agentcg: there is no verb \"%s\"; try agentcg --help\n", name);
 	return ACG_EXIT_USAGE;
 }

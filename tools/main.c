@@ -5,6 +5,7 @@
  * a shell, or as agentcg-shell, it is `agentcg shell`.
  */
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,8 +40,12 @@ int main(int argc, char **argv)
 		return acg_verb_shell(argc, argv);
 	if (argc > 1 && strcmp(argv[1], "shell") == 0)
 		return acg_verb_shell(argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "run") == 0)
+	if (argc > 1 && strcmp(argv[1], "run") == 0) {
+		g_set_prgname("agentcg run");
+		if (argc > 2 && strcmp(argv[2], "--help") == 0)
+			setlocale(LC_ALL, ""); /* nothing else depends on it */
 		return acg_verb_run(argc - 1, argv + 1);
+	}
 	become_all_verbs(argv);
 	return 1;
 }

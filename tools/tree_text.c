@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/verbs.h"
+
 static bool usable(const char *root)
 {
 	g_autofree char *call = g_build_filename(root, "self", "call", NULL);
@@ -38,6 +40,12 @@ int acg_no_tree(const char *verb)
 		"(agentcg doctor says more)\n",
 		verb);
 	return 1;
+}
+
+int acg_bad_usage(const char *verb, const GError *error)
+{
+	fprintf(stderr, "agentcg %s: %s; see agentcg %s --help\n", verb, error->message, verb);
+	return ACG_EXIT_USAGE;
 }
 
 static char *join(const char *root, va_list parts)

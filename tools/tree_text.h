@@ -18,6 +18,8 @@ const char *acg_tree_find(void);
 
 /* Says on standard error that there is no tree, and what to do; returns the exit status for it. */
 int acg_no_tree(const char *verb);
+/* The same for a command line that makes no sense. */
+int acg_bad_usage(const char *verb, const GError *error);
 
 /*
  * The text of a file below the tree (path parts end with NULL); free with g_free. NULL with *error

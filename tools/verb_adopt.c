@@ -82,8 +82,8 @@ int acg_verb_adopt(int argc, char **argv)
 	}
 	tree = acg_tree_find();
 	if (!tree)
-		acg_fail(&error, ENOENT, "there is no tree: is agentcgd running?");
-	if (!tree || acg_adopt(tree, argv[1], namespace, argv[2], &error) < 0) {
+		return acg_no_tree("adopt");
+	if (acg_adopt(tree, argv[1], namespace, argv[2], &error) < 0) {
 		fprintf(stderr, "agentcg adopt: %s\n", error->message);
 		return 1;
 	}

@@ -80,10 +80,8 @@ int acg_verb_characterize(int argc, char **argv)
 				     "What recorded agents used: memory, bursts, retries.\n"
 				     "Without a file: the history of the agents in the tree.");
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg characterize: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("characterize", error);
 	if (argc < 2)
 		ret = add_tree(characters, &error);
 	for (int i = 1; i < argc && !ret; i++)

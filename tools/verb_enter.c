@@ -84,10 +84,8 @@ int acg_verb_enter(int argc, char **argv)
 	g_option_context_set_summary(context, "Runs COMMAND as a process of AGENT that sees the agent's own "
 					      "directory as the whole tree.");
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg enter: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("enter", error);
 	if (argc > 2 && strcmp(argv[2], "--") == 0) {
 		argv[2] = argv[1];
 		argv++;
@@ -98,10 +96,8 @@ int acg_verb_enter(int argc, char **argv)
 		return ACG_EXIT_USAGE;
 	}
 	tree = acg_tree_find();
-	if (!tree) {
-		fprintf(stderr, "agentcg enter: there is no tree: is agentcgd running?\n");
-		return 1;
-	}
+	if (!tree)
+		return acg_no_tree("enter");
 	if (go_in(tree, argv[1], &error) < 0 || (user && become(user, &error) < 0)) {
 		fprintf(stderr, "agentcg enter: %s\n", error->message);
 		return 1;

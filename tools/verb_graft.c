@@ -60,18 +60,16 @@ int acg_verb_graft(int argc, char **argv)
 	g_option_context_set_summary(context, "Shows AGENT's own directory at " ACG_VIEW_SYS " and " ACG_VIEW_RUN
 					      " of a running\nprocess and all that share its mounts.");
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg graft: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("graft", error);
 	if (argc != 2 || pid <= 0) {
 		fprintf(stderr, "agentcg graft: give a process and an agent: agentcg graft --pid PID AGENT\n");
 		return ACG_EXIT_USAGE;
 	}
 	tree = acg_tree_find();
 	if (!tree)
-		acg_fail(&error, ENOENT, "there is no tree: is agentcgd running?");
-	if (!tree || graft(tree, argv[1], pid, force, &error) < 0) {
+		return acg_no_tree("graft");
+	if (graft(tree, argv[1], pid, force, &error) < 0) {
 		fprintf(stderr, "agentcg graft: %s\n", error->message);
 		return 1;
 	}
@@ -91,8 +89,10 @@ int acg_verb_ungraft(int argc, char **argv)
 
 	g_option_context_set_summary(context, "Takes the views of agents out of every mount namespace.");
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error) || argc != 1 || pid < 0) {
-		fprintf(stderr, "agentcg ungraft: %s\n", error ? error->message : "usage: agentcg ungraft [--pid PID]");
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("ungraft", error);
+	if (argc != 1 || pid < 0) {
+		fprintf(stderr, "usage: agentcg ungraft [--pid PID]\n");
 		return ACG_EXIT_USAGE;
 	}
 	n = acg_ungraft(pid, 0, &error);

@@ -118,10 +118,8 @@ int acg_verb_hook(int argc, char **argv)
 	g_option_context_set_summary(context, "Answers a hook's event, or puts hooks into a "
 					      "framework's settings.");
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg hook: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("hook", error);
 	install = argc == 3 && strcmp(argv[1], "install") == 0;
 	change = install || (argc == 3 && strcmp(argv[1], "remove") == 0);
 	framework = argc == 2 || change ? acg_framework_find(argv[argc - 1]) : NULL;

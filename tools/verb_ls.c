@@ -184,10 +184,8 @@ int acg_verb_ls(int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg ls: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("ls", error);
 	if (!root)
 		return acg_no_tree("ls");
 	listing.json = json ? json_builder_new() : NULL;

@@ -206,10 +206,8 @@ int acg_verb_oci_hook(int argc, char **argv)
 	g_option_context_set_summary(context, "A createRuntime and poststop hook of the OCI: the container's state comes on "
 					      "standard\ninput. Annotations: agentcg.name, agentcg.namespace, agentcg.priority,\n"
 					      "agentcg.memory.");
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg oci-hook: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("oci-hook", error);
 	state = read_state(&error);
 	if (state && JSON_NODE_HOLDS_OBJECT(state))
 		run_hook(json_node_get_object(state), &error);

@@ -48,10 +48,8 @@ int acg_verb_report(int argc, char **argv)
 		context, "One self-contained HTML page: memory over time, calls, and what "
 			 "happened to them. Without files: of all agents in the tree.");
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg report: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("report", error);
 	if (argc == 1 && !acg_tree_find())
 		return acg_no_tree("report");
 	acg_report_init(&report);

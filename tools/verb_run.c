@@ -6,6 +6,7 @@
 
 #include "tools/call.h"
 #include "tools/standin.h"
+#include "tools/tree_text.h"
 #include "tools/verbs.h"
 
 static int parse_hints(char **pairs, const char *timeout, const char *cpu, struct acg_hint *hint,
@@ -80,10 +81,8 @@ int acg_verb_run(int argc, char **argv)
 		context, "Runs COMMAND as a tool call of its own and returns its exit status.");
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error) ||
-	    parse_hints(hints, timeout, cpu, &run.hint, &error) < 0) {
-		fprintf(stderr, "agentcg run: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	    parse_hints(hints, timeout, cpu, &run.hint, &error) < 0)
+		return acg_bad_usage("run", error);
 	if (argc > 1 && strcmp(argv[1], "--") == 0) {
 		argv++;
 		argc--;

@@ -90,10 +90,8 @@ int acg_verb_status(int argc, char **argv)
 	g_auto(GStrv) lines = NULL;
 
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg status: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("status", error);
 	if (!root)
 		return acg_no_tree("status");
 	text = acg_tree_read(&error, root, "status", NULL);
