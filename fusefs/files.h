@@ -31,6 +31,7 @@ enum acg_file_flags {
 	ACG_FILE_SLOW = 128,  /* reading or writing may take long: done by a thread of its own */
 	ACG_FILE_CALL_WRITE = 256, /* an agent may write it in its calls */
 	ACG_FILE_JSON_PIDS = 1024, /* JSON that may name pids: put into the reader's namespace */
+	ACG_FILE_PRIVATE = 2048, /* commands, and words about them: not for other users of the host */
 	ACG_FILE_PRESSURE = 512, /* poll(2) is for triggers, which nobody can set here; never passed through */
 };
 

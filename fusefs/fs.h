@@ -83,7 +83,8 @@ int acg_fs_caller(fuse_req_t req, struct acg_caller *ret_caller, GError **error)
 int acg_fs_allow_caller(struct acg_fs *fs, const struct acg_place *place, enum acg_right right,
 			const struct acg_caller *caller);
 
-/* What a caller must have the right to in order to write what the place names. */
+/* What a caller must have the right to in order to read or write what the place names. */
+enum acg_right acg_fs_read_right(const struct acg_place *place);
 enum acg_right acg_fs_write_right(const struct acg_place *place);
 
 /* Who is charged for what a caller has open: the agent at the top (its cgroup id), else the user; 0: root outside, unbounded. */

@@ -66,7 +66,7 @@ static int may_open(fuse_req_t req, const struct acg_place *place, int flags,
 	if (!place->agent && (place->file->flags & ACG_FILE_OUTSIDE) && ret_caller->agent)
 		return -EACCES;
 	ret = acg_rights_check(acg_manager_policy(fs->manager), ret_caller, place->agent,
-			       ACG_RIGHT_READ, NULL);
+			       acg_fs_read_right(place), NULL);
 	if (ret || !wants_write(flags))
 		return ret;
 	return acg_fs_allow_caller(fs, place, acg_fs_write_right(place), ret_caller);

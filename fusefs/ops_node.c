@@ -185,6 +185,12 @@ int acg_fs_allow(fuse_req_t req, const struct acg_place *place, enum acg_right r
 	return ret;
 }
 
+enum acg_right acg_fs_read_right(const struct acg_place *place)
+{
+	return place->file && (place->file->flags & ACG_FILE_PRIVATE) ? ACG_RIGHT_READ_PRIVATE
+								      : ACG_RIGHT_READ;
+}
+
 enum acg_right acg_fs_write_right(const struct acg_place *place)
 {
 	if (!place->file)
@@ -218,7 +224,7 @@ void acg_op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	ret = acg_fs_caller(req, &caller, NULL);
 	if (!ret && (mask & R_OK))
 		ret = acg_rights_check(acg_manager_policy(fs->manager), &caller, place.agent,
-				       ACG_RIGHT_READ, NULL);
+				       acg_fs_read_right(&place), NULL);
 	if (!ret && (mask & W_OK))
 		ret = acg_rights_check(acg_manager_policy(fs->manager), &caller, place.agent,
 				       acg_fs_write_right(&place), NULL);

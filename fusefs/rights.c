@@ -23,6 +23,7 @@ static int check_inside(const struct acg_caller *caller, const struct acg_agent 
 
 	switch (right) {
 	case ACG_RIGHT_READ:
+	case ACG_RIGHT_READ_PRIVATE:
 		return own || !agent ? 0 : not_yours(error);
 	case ACG_RIGHT_MARK:
 	case ACG_RIGHT_CALL_FILE:

@@ -13,6 +13,7 @@
 
 enum acg_right {
 	ACG_RIGHT_READ,      /* list and read within the agent's directory */
+	ACG_RIGHT_READ_PRIVATE, /* read what was run in it, and what was said about that */
 	ACG_RIGHT_MARK,      /* begin, end, hint; mkdir and rmdir in calls/ */
 	ACG_RIGHT_CALL_FILE, /* write the kernel's files of a call that an agent may write */
 	ACG_RIGHT_SUBAGENT,  /* make, limit and remove sub-agents */

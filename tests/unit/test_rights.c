@@ -83,12 +83,12 @@ static const struct acg_agent *agent_at(const struct world *world, enum place pl
 
 /* In each cell, by place from ROOT to U: '.' may, 'a' EACCES, 'p' EPERM. */
 static const char table[N_CALLERS][N_RIGHTS][N_PLACES + 1] = {
-	/*            READ     MARK     CALL_FILE SUBAGENT AGENT    OPERATE */
-	[OPERATOR] = {".....", ".....", ".....", ".....", ".....", "....."},
-	[ROOT_IN_A] = {"...aa", "a..aa", "a..aa", "a..aa", "ppppp", "pp.aa"},
-	[IN_SUB] = {".a.aa", "aa.aa", "aa.aa", "aa.aa", "ppppp", "papaa"},
-	[NAMED_USER] = {".....", "aaaa.", "aaaa.", "aaaa.", ".aaa.", "aaaap"},
-	[STRANGER] = {".....", "aaaaa", "aaaaa", "aaaaa", "aaaaa", "aaaaa"},
+	/*            READ     PRIVATE  MARK     CALL_FILE SUBAGENT AGENT    OPERATE */
+	[OPERATOR] = {".....", ".....", ".....", ".....", ".....", ".....", "....."},
+	[ROOT_IN_A] = {"...aa", "...aa", "a..aa", "a..aa", "a..aa", "ppppp", "pp.aa"},
+	[IN_SUB] = {".a.aa", ".a.aa", "aa.aa", "aa.aa", "aa.aa", "ppppp", "papaa"},
+	[NAMED_USER] = {".....", "aaaa.", "aaaa.", "aaaa.", "aaaa.", ".aaa.", "aaaap"},
+	[STRANGER] = {".....", "aaaaa", "aaaaa", "aaaaa", "aaaaa", "aaaaa", "aaaaa"},
 };
 
 static void everybody_everywhere(void **state)
