@@ -5,6 +5,19 @@
 #include "fusefs/file_ops.h"
 #include "fusefs/fs.h"
 
+/*
+ * The first write on an open file is the policy, whole. A shell's echo writes line by line: what follows must not be taken for another
+ * policy. The same write may come twice, from a worker that was killed over it.
+ */
+static bool is_the_rest(const struct acg_fs *fs, struct acg_open *open)
+{
+	bool rest = open->position && open->read_unique != fs->request.unique;
+
+	open->read_unique = fs->request.unique;
+	open->position = 1;
+	return rest;
+}
+
 ACG_WRITER(policy)
 {
 	struct acg_policy *policy;
@@ -12,8 +25,11 @@ ACG_WRITER(policy)
 
 	(void)place;
 	(void)caller;
-	(void)open;
-	if (strlen(text) != len)
+	if (is_the_rest(fs, open))
+		acg_fail(&why, EINVAL,
+			 "policy: this came in several writes, of which the first is taken for the "
+			 "policy; write it at once: cat FILE > policy");
+	else if (strlen(text) != len)
 		acg_fail(&why, EINVAL, "policy: a NUL byte is no text");
 	else
 		acg_policy_load_text(text, "policy", &policy, &why);

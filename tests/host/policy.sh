@@ -60,6 +60,12 @@ head -c 5000 /dev/zero > "$work/zero"
 refused "Invalid argument" sh -c "cat $work/zero > $fs/policy"
 cat "$work/second" > "$fs/policy"
 is "policy.error after a good one" "$(cat "$fs/policy.error")" ""
+# A shell's echo writes line by line: no later line is taken for a policy.
+printf '%s\n' 'nonsense = 1;' 'sched = "off";' > "$work/lines"
+# shellcheck disable=SC2016 # for the inner shell
+bash -c 'echo "$(< "$0")" > "$1"' "$work/lines" "$fs/policy" 2> "$work/err" && fail "a policy of several writes was taken"
+is "what is in force" "$(cat "$fs/policy")" "$(cat "$work/second")"
+like "how to write it" "$(cat "$fs/policy.error")" "cat FILE > policy"
 # 64 KiB and more are one write
 { cat "$work/second"; for i in {1..900}; do printf '# %080d\n' "$i"; done; } > "$work/large"
 dd if="$work/large" of="$fs/policy" bs=128K status=none || fail "a policy of $(stat -c %s "$work/large") bytes"
@@ -118,6 +124,20 @@ is "his part of the budget, after a takeover" "$(info "$fs/agents/mine-1/info" .
 setpriv --reuid 65533 --regid 65533 --clear-groups mkdir "$fs/agents/mine-4" 2> /dev/null && fail "somebody else makes agents"
 as_user rmdir "$fs/agents/mine-1" "$fs/agents/mine-2" || fail "a user cannot remove his agents"
 refused "Permission denied" as_user rmdir "$fs/agents/a1"
+
+echo "# what agents ran is not for other users; what the kernel counts is"
+marker a1 "begin private pid=none -- curl -H secret:1234 host" > /dev/null
+for file in events agents/a1/{info,history,feedback,events,events_pipe,call.error} agents/a1/calls/private/{command,info,feedback}; do
+	refused "Permission denied" as_user cat "$fs/$file"
+	! as_user test -r "$fs/$file" || fail "test -r $file says yes"
+done
+for file in metrics status agents/a1/{status,priority} agents/a1/calls/private/{state,hint}; do
+	as_user cat "$fs/$file" > /dev/null || fail "a user cannot read $file"
+done
+# shellcheck disable=SC2016 # for the inner shell
+sh -c 'echo $$ > "$0/cgroup.procs" && exec setpriv --reuid 65534 --regid 65534 --clear-groups cat "$0/calls/private/command"' "$a" > /dev/null ||
+	fail "the agent's own processes cannot read it, as whatever user"
+marker a1 "end private" > /dev/null
 
 echo "# namespaces, which adopted agents have"
 cat > "$fs/policy" << 'EOS'
