@@ -96,14 +96,19 @@ static const char *size(double bytes, char buf[static 16])
 	return acg_size_format(bytes > 0 ? (uint64_t)bytes : 0, buf);
 }
 
+/* With tenths where the marks of the axis would else read the same. */
 static char *moment(const struct acg_report_agent *agent, double time)
 {
+	bool tenths = agent->end - agent->start < 4;
 	g_autoptr(GDateTime) when = NULL;
+	g_autofree char *text = NULL;
 
 	if (agent->is_relative)
-		return g_strdup_printf("%.0f s", time);
+		return g_strdup_printf("%.*f s", tenths, time);
 	when = g_date_time_new_from_unix_utc((gint64)time);
-	return when ? g_date_time_format(when, "%H:%M:%S") : g_strdup("?");
+	text = when ? g_date_time_format(when, "%H:%M:%S") : g_strdup("?");
+	return tenths ? g_strdup_printf("%s.%d", text, (int)((gint64)(time * 10) % 10))
+		      : g_steal_pointer(&text);
 }
 
 static const struct acg_report_call *call_at(const struct acg_report_agent *agent, unsigned int i)
@@ -124,7 +129,7 @@ static double most_memory(const struct acg_report_agent *agent)
 
 	for (unsigned int i = 0; i < agent->memory->len; i++)
 		most = MAX(most, g_array_index(agent->memory, struct acg_report_point, i).memory);
-	return most > 0 ? most : 1;
+	return MAX(most, 1 << 20); /* an axis of bytes says nothing */
 }
 
 /* The power of two, or one and a half times it, that is no less: axes end at figures that people know. */
@@ -382,10 +387,11 @@ static void summary(GString *out, const struct acg_report_agent *agent)
 	}
 	g_string_append_printf(
 		out,
-		"<p>%u calls in %.0f s: %u slowed down (%.1f s in all), %u frozen (%.1f s), %u "
+		"<p>%u call%s in %.0f s: %u slowed down (%.1f s in all), %u frozen (%.1f s), %u "
 		"killed.%s</p>\n",
-		agent->calls->len, agent->end - agent->start, counts[ACG_WAS_THROTTLED], delayed,
-		counts[ACG_WAS_FROZEN], frozen, counts[ACG_WAS_KILLED],
+		agent->calls->len, agent->calls->len == 1 ? "" : "s", agent->end - agent->start,
+		counts[ACG_WAS_THROTTLED], delayed, counts[ACG_WAS_FROZEN], frozen,
+		counts[ACG_WAS_KILLED],
 		counts[ACG_WAS_KILLED] ? " The agent and its other calls went on." : "");
 	if (!agent->is_relative)
 		dates(out, agent);

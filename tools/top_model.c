@@ -101,9 +101,11 @@ static struct acg_top_row *agent_row(const char *dir, const char *parent, const 
 {
 	g_autoptr(JsonObject) info = acg_tree_json(NULL, dir, "info", NULL);
 	struct acg_top_row *row;
+	int calls;
 
 	if (!info)
 		return NULL;
+	calls = acg_tree_int(info, "calls", 0);
 	row = row_new(parent, name, depth);
 	row->agent_dir = g_strdup(dir);
 	row->memory = size_of(info, "used", 0);
@@ -112,7 +114,7 @@ static struct acg_top_row *agent_row(const char *dir, const char *parent, const 
 	row->cpu_usec = agent_cpu_usec(dir);
 	row->pressure = pressure_of(dir, NULL, NULL);
 	row->state = g_strdup(acg_tree_string(info, "priority", ""));
-	row->command = g_strdup_printf("%d calls", (int)acg_tree_int(info, "calls", 0));
+	row->command = g_strdup_printf("%d call%s", calls, calls == 1 ? "" : "s");
 	row->reason = g_strdup("");
 	row->feedback = acg_tree_read(NULL, dir, "feedback", NULL);
 	row->feedback = row->feedback ? g_strchomp(row->feedback) : g_strdup("");

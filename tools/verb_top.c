@@ -81,7 +81,8 @@ static void put_wrapped(int y, int lines, const char *text)
 	}
 }
 
-#define DETAIL_LINES 7
+/* One for the head, one for memory, two for the command; feedback has less than 400 bytes. */
+#define DETAIL_LINES 9
 
 static void draw_detail(const struct screen *screen)
 {
@@ -101,7 +102,7 @@ static void draw_detail(const struct screen *screen)
 	put(y, A_BOLD, head);
 	put(y + 1, A_NORMAL, memory);
 	put_wrapped(y + 2, 2, row->command);
-	put_wrapped(y + 4, 3, *row->feedback ? row->feedback : "(no feedback)");
+	put_wrapped(y + 4, 5, *row->feedback ? row->feedback : "(no feedback)");
 }
 
 static const char help_text[] =
@@ -328,10 +329,8 @@ int acg_verb_top(int argc, char **argv)
 
 	g_option_context_set_summary(context, help_text);
 	g_option_context_add_main_entries(context, entries, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error)) {
-		fprintf(stderr, "agentcg top: %s\n", error->message);
-		return ACG_EXIT_USAGE;
-	}
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return acg_bad_usage("top", error);
 	if (!root)
 		return acg_no_tree("top");
 	acg_top_init(&screen.top, root);

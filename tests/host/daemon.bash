@@ -40,6 +40,14 @@ stop_daemon() {
 	[ ! -d "$cgroups" ] || until_true 'find "$cgroups" -depth -type d -exec rmdir {} + 2> /dev/null'
 }
 
+# golden NAME FILE: it is what tests/golden/NAME is; with ACG_GOLDEN=write it becomes that.
+golden() {
+	local want
+	want=$(dirname "${BASH_SOURCE[0]}")/../golden/$1
+	[ "${ACG_GOLDEN:-}" != write ] || cp "$2" "$want"
+	diff "$want" "$2" || fail "$1 has changed (look at it; then ACG_GOLDEN=write makes it what is expected)"
+}
+
 start_daemon() {
 	cgroups=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/agentcg-test-$$
 	export AGENTCG_FS=$work/fs

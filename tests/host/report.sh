@@ -36,6 +36,7 @@ print("scripts", len(list(root.iter("script"))), "addresses", len(re.findall(r"(
 EOS
 }
 agentcg report -o "$work/page.html" "$work/a+sub.jsonl" "$work/t.json"
+golden report.html "$work/page.html"
 look "$work/page.html" | diff - <(
 	cat << 'EOS'
 headings ['a/sub', 't']
@@ -46,7 +47,7 @@ EOS
 ) || fail "the page"
 for part in '4 calls in 42 s: 1 slowed down (3.2 s in all), 1 frozen (4.2 s), 1 killed. The agent and its other calls went on.' \
 	'Grants were 1.3 times the peak in the median of 3 calls (from 0.9 to 13.4 times).' 'The highest need was 988M' 'Killed at 512M, its limit.' \
-	'From 2026-11-24 06:45:14 on' '1 calls in 4 s' 'as it was sampled' '&lt;script&gt;'; do
+	'From 2026-11-24 06:45:14 on' '1 call in 4 s' 'as it was sampled' '&lt;script&gt;'; do
 	grep -qF "$part" "$work/page.html" || fail "the page does not say \"$part\""
 done
 ! grep -q '<script' "$work/page.html" || fail "a command became a part of the page"

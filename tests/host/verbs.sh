@@ -90,21 +90,29 @@ masked < "$work/top" > "$work/out"
 diff "$work/out" - << 'EOS' || fail "top --batch"
 agentcg: 3 agents, 2 calls, 1 delayed; by memory
 AGENT / CALL MEMORY NOW/GRANT CPU% PSI STATE COMMAND
-alice N/- % p low 1 calls
+alice N/- % p low 1 call
  build .......... N/2G % p running /bin/bash -c ...
  sub N/- % p low 0 calls
-bob N/- % p normal 1 calls
+bob N/- % p normal 1 call
  spin N/- % p frozen sleep 100
 EOS
 
 echo "# top, on a terminal"
-screen() { tmux -L "acg$$" -f /dev/null "$@"; }
 screen new-session -d -x 80 -y 24 "env LC_ALL=C.UTF-8 AGENTCG_FS='$AGENTCG_FS' '$(command -v agentcg)' top -d 0.3"
 shows() { screen capture-pane -p | grep -q -- "$1"; }
 until_true 'shows "^agentcg: 3 agents, 2 calls, 1 delayed; by memory"'
 [ "$(screen capture-pane -p | awk '{ if (length($0) > 80) n++ } END { print NR, n + 0 }')" = "24 0" ] || fail "top does not fit into 80x24"
+# What is on it, with the bars and figures of today left out where they stand.
+capture() {
+	screen capture-pane -p | LC_ALL=C sed -E 's/^(.{19})[#.>]{10} /\1[..bar...] /; s,^(.{19}.{10}) .{6}/(.{6}) .{5} .{4} ,\1    now/\2   cpu  psi ,
+		s/  [0-9]+ s  peak [^ ]+/  N s  peak P/; s/(memory, last minute: )[^ ]+/\1(blocks)/' > "$work/screen"
+}
+capture
+golden top-80x24.txt "$work/screen"
 screen send-keys j Enter
 until_true 'shows "^-- alice/build " && shows "memory, last minute: .*█"'
+capture
+golden top-80x24-call.txt "$work/screen"
 screen send-keys s
 until_true 'shows "; by cpu"'
 screen send-keys / spin Enter
