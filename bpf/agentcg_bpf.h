@@ -10,7 +10,8 @@
 
 #define ACG_COMM_LEN 16
 #define ACG_GROUPS_MAX 65536 /* entries of agentcg_groups: agents, selves and calls alive */
-#define ACG_RING_BYTES (256 * 1024)
+#define ACG_RING_BYTES (2 * 1024 * 1024)
+#define ACG_ARGS_MAX 2048 /* bytes of a command line in a record, each word with its NUL */
 
 enum acg_kind {
 	ACG_KIND_NONE,
@@ -48,7 +49,7 @@ struct acg_group_entry {
 	__u32 cpu_class;    /* enum acg_cpu_class */
 	__u32 cpu_weight;   /* 1 to 10000, as cpu.weight */
 	__u32 throttled;    /* 1: the ladder slows it down: less CPU, as while slowed_until is ahead */
-	__u32 unused;       /* 0 */
+	__u32 pid;          /* of a call: the process that it was begun for, whose end is told; 0: none */
 };
 
 enum acg_bpf_event_type {
@@ -57,6 +58,13 @@ enum acg_bpf_event_type {
 	ACG_BPF_PRESSURE_BEYOND, /* what is short lies beyond agent `cgroup`: an ancestor, the machine */
 	ACG_BPF_DELAY,           /* call or self `cgroup` is delayed, the first time since ..._END */
 	ACG_BPF_DELAY_END,       /* it has not been for a while, and goes on charging */
+	ACG_BPF_FORK,            /* process `pid` was made by `parent` */
+	ACG_BPF_EXEC,            /* `pid` runs another program: a struct acg_bpf_exec */
+	ACG_BPF_EXIT,            /* the last thread of `pid` is exiting */
+	ACG_BPF_HIGH,            /* a task of `cgroup` reclaims, at a memory.high */
+	ACG_BPF_MAX,             /* ... at a memory.max */
+	ACG_BPF_GROWTH,          /* at its pace call `cgroup` will be at a limit within ahead_ms */
+	ACG_BPF_STALL,           /* tasks of `cgroup` waited long for memory within a second */
 };
 
 /*
@@ -96,18 +104,59 @@ struct acg_memory_figures {
 	__u64 min_progress; /* bytes a second that no delayed call falls below */
 };
 
+/* What the monitor tells of processes: bits of acg_monitor_figures.processes. */
+enum acg_watch_bits {
+	ACG_WATCH_FORKS = 1,
+	ACG_WATCH_EXECS = 2,
+	ACG_WATCH_EXITS = 4,
+	ACG_WATCH_CALLS = 8, /* of processes in calls too; else only of those in a self */
+};
+
+/* What user space wants of the monitor; all 0: OOM kills, reclaim, stalls, and the ends of calls' own processes. */
+struct acg_monitor_figures {
+	__u32 processes; /* enum acg_watch_bits */
+	__u32 ahead_ms;  /* ACG_BPF_GROWTH so long before a limit; 0: never */
+};
+
+/* Bounds on ACG_BPF_FORK, _EXEC and _EXIT together, in each quarter of a second: of one agent with all below it, and of all agents. */
+#define ACG_PROCESS_EVENTS     1000
+#define ACG_PROCESS_EVENTS_ALL 8000
+
 /* A record of the ring buffer. */
 struct acg_bpf_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 cgroup;  /* cgroup id of the call or self concerned */
 	__u32 type;    /* enum acg_bpf_event_type */
 	__u32 pid;     /* thread group id, as seen in the initial pid namespace */
-	/* Of ACG_BPF_OOM_KILL: what the victim had; else 0. */
-	__u64 total_vm_kib;
-	__u64 anon_rss_kib;
-	__u64 file_rss_kib;
-	__u64 shmem_rss_kib;
+	union {        /* what is not of the type is 0 */
+		struct { /* ACG_BPF_OOM_KILL: what the victim had */
+			__u64 total_vm_kib;
+			__u64 anon_rss_kib;
+			__u64 file_rss_kib;
+			__u64 shmem_rss_kib;
+		};
+		struct { /* ACG_BPF_FORK, _EXEC, _EXIT */
+			__u64 start_ns;  /* CLOCK_BOOTTIME, when it was forked: with pid it is unique */
+			__u64 peak_kib;  /* _EXIT: the most that was resident; 0: not known */
+			__u32 sequence;  /* the so manieth of this process, those left out counted */
+			__u32 parent;    /* thread group id */
+			__u32 exit_code; /* _EXIT: as wait(2) gives it */
+			__u32 args_len;  /* _EXEC: bytes of args; 0: they could not be read */
+		};
+		struct { /* ACG_BPF_HIGH, _MAX, _GROWTH, _STALL */
+			__u64 usage;      /* bytes */
+			__u64 limit;      /* bytes, of what is nearest to its limit, it or above it */
+			__u64 left;       /* bytes up to there */
+			__u64 per_second; /* _GROWTH: bytes; _STALL: ns waited in the last second */
+		};
+	};
 	char comm[ACG_COMM_LEN];
+};
+
+/* ACG_BPF_EXEC: a record as long as its arguments. */
+struct acg_bpf_exec {
+	struct acg_bpf_event event;
+	char args[ACG_ARGS_MAX]; /* [args_len]: words, each with its NUL; what is longer is cut */
 };
 
 /* --- the scheduler (sched.bpf.c) --------------------------------------------------------------- */

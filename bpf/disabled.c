@@ -113,10 +113,28 @@ int acg_bpf_ring_consume(struct acg_bpf *bpf, acg_bpf_event_fn callback, void *d
 	return acg_fail(error, EOPNOTSUPP, WORDS);
 }
 
-uint64_t acg_bpf_dropped(const struct acg_bpf *bpf)
+uint64_t acg_bpf_lost(const struct acg_bpf *bpf)
 {
 	(void)bpf;
 	return 0;
+}
+
+void acg_bpf_monitor(struct acg_bpf *bpf, const struct acg_monitor_figures *figures)
+{
+	(void)bpf;
+	(void)figures;
+}
+
+bool acg_bpf_sees_processes(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return false;
+}
+
+bool acg_bpf_sees_growth(const struct acg_bpf *bpf)
+{
+	(void)bpf;
+	return false;
 }
 
 int acg_sched_load(int groups_fd, const char *pin_dir, struct acg_scheduler **ret_sched,

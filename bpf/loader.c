@@ -18,6 +18,20 @@
 #include "bpf/probe.h"
 #include "bpf/quiet.h"
 
+/* The monitor's programs. */
+enum part {
+	PART_VICTIM_TRACEPOINT,
+	PART_VICTIM_FUNCTION,
+	PART_FORK,
+	PART_EXEC,
+	PART_EXIT,
+	PART_CHARGE,
+	PART_RECLAIM,
+	PART_STALL,
+	PART_STALL_END,
+	N_PARTS,
+};
+
 struct acg_bpf {
 	struct acg_probe *probe;
 	struct acg_monitor *monitor;
@@ -26,7 +40,8 @@ struct acg_bpf {
 	char *pin_dir;             /* NULL: nothing is pinned */
 	char *place;               /* of the monitor's pins; with pin_dir */
 	char *groups_pin;          /* of the map that other builds may take over; with pin_dir */
-	int link_fd;               /* of the program, attached; -1: none */
+	int links[N_PARTS];        /* of the programs, attached; -1: none */
+	char *no_functions;        /* why none of those that trace functions is; NULL: they are */
 	char *state;               /* for `status` */
 	bool complete;             /* everything that was to work does */
 	acg_bpf_event_fn callback; /* during acg_bpf_ring_consume() */
@@ -60,37 +75,114 @@ static void add_state(struct acg_bpf *bpf, const char *words)
 	bpf->state = state;
 }
 
-static int attach_program(struct acg_bpf *bpf)
-{
-	struct bpf_program *program = bpf->probe->oom_source == ACG_OOM_TRACEPOINT
-					      ? bpf->monitor->progs.acg_victim_tracepoint
-					      : bpf->monitor->progs.acg_victim_function;
-	struct bpf_link *link = bpf_program__attach(program);
+/* One of the monitor's programs, by its part. */
+struct program {
+	const char *name; /* of its pinned link */
+	struct bpf_program *program;
+	bool wanted;   /* this kernel has a place for it */
+	bool function; /* it traces a function, which a kernel may refuse as a whole */
+};
 
-	if (!link)
-		return -errno;
-	bpf->link_fd = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0);
-	bpf_link__destroy(link);
-	return bpf->link_fd < 0 ? -errno : 0;
-}
-
-/* Without OOM reports the map still serves the other programs: that is a lesser state, no failure. */
-static void attach_monitor(struct acg_bpf *bpf)
+static void list_programs(const struct acg_bpf *bpf, struct program programs[N_PARTS])
 {
 	const struct acg_probe *probe = bpf->probe;
-	g_autofree char *words = NULL;
-	int rc;
+	const struct acg_monitor *monitor = bpf->monitor;
+	const struct program all[N_PARTS] = {
+		[PART_VICTIM_TRACEPOINT] = {"victim_tracepoint",
+					    monitor->progs.acg_victim_tracepoint,
+					    probe->oom_source == ACG_OOM_TRACEPOINT, false},
+		[PART_VICTIM_FUNCTION] = {"victim_function", monitor->progs.acg_victim_function,
+					  probe->oom_source == ACG_OOM_FUNCTION, true},
+		[PART_FORK] = {"fork", monitor->progs.acg_fork, probe->process_events, false},
+		[PART_EXEC] = {"exec", monitor->progs.acg_exec, probe->process_events, false},
+		[PART_EXIT] = {"exit", monitor->progs.acg_exit, probe->process_events, false},
+		[PART_CHARGE] = {"charge", monitor->progs.acg_charge, probe->charges, true},
+		[PART_RECLAIM] = {"reclaim", monitor->progs.acg_reclaim, probe->memcg_reclaim,
+				  true},
+		[PART_STALL] = {"stall", monitor->progs.acg_stall, probe->stalls, true},
+		[PART_STALL_END] = {"stall_end", monitor->progs.acg_stall_end, probe->stalls, true},
+	};
 
-	if (probe->oom_source == ACG_OOM_NONE) {
-		bpf->complete = false;
-		words = g_strdup_printf("no OOM reports: %s", probe->oom_events.reason);
-	} else if (bpf->link_fd < 0 && (rc = attach_program(bpf)) < 0) {
-		bpf->complete = false;
-		words = g_strdup_printf("no OOM reports: cannot attach to %s: %s",
-					probe->oom_events.reason, g_strerror(-rc));
-	} else {
-		words = g_strdup_printf("OOM reports by %s", probe->oom_events.reason);
+	memcpy(programs, all, sizeof(all));
+	for (unsigned int i = 0; i < N_PARTS; i++)
+		programs[i].wanted &= !(programs[i].function && bpf->no_functions);
+}
+
+static int attach_programs(struct acg_bpf *bpf)
+{
+	struct program programs[N_PARTS];
+
+	list_programs(bpf, programs);
+	for (unsigned int i = 0; i < N_PARTS; i++) {
+		struct bpf_link *link;
+
+		if (!programs[i].wanted)
+			continue;
+		link = bpf_program__attach(programs[i].program);
+		if (!link)
+			return -errno;
+		bpf->links[i] = fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0);
+		bpf_link__destroy(link);
+		if (bpf->links[i] < 0)
+			return -errno;
 	}
+	return 0;
+}
+
+static void close_links(struct acg_bpf *bpf)
+{
+	for (unsigned int i = 0; i < N_PARTS; i++) {
+		if (bpf->links[i] >= 0)
+			close(bpf->links[i]);
+		bpf->links[i] = -1;
+	}
+}
+
+/* "sees OOM victims, processes; not stalls: this kernel has no place for that" */
+static char *describe_monitor(const struct acg_bpf *bpf)
+{
+	static const struct {
+		const char *what;
+		enum part part;
+	} all[] = {{"processes", PART_EXIT},
+		   {"growth", PART_CHARGE},
+		   {"reclaim", PART_RECLAIM},
+		   {"stalls", PART_STALL_END}};
+	bool victims = bpf->links[PART_VICTIM_TRACEPOINT] >= 0 ||
+		       bpf->links[PART_VICTIM_FUNCTION] >= 0;
+	g_autoptr(GString) seen = g_string_new(victims ? ", OOM victims" : NULL);
+	g_autoptr(GString) missed = g_string_new(victims ? NULL : ", OOM victims");
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(all); i++)
+		g_string_append_printf(bpf->links[all[i].part] >= 0 ? seen : missed, ", %s",
+				       all[i].what);
+	if (!missed->len)
+		return g_strdup_printf("sees %s", seen->str + 2);
+	return g_strdup_printf("sees %s; not %s: %s", seen->len ? seen->str + 2 : "nothing",
+			       missed->str + 2,
+			       bpf->no_functions ? bpf->no_functions
+						 : "this kernel has no place for that");
+}
+
+static bool is_complete(const struct acg_bpf *bpf)
+{
+	for (unsigned int i = PART_FORK; i < N_PARTS; i++)
+		if (bpf->links[i] < 0)
+			return false;
+	return bpf->links[PART_VICTIM_TRACEPOINT] >= 0 || bpf->links[PART_VICTIM_FUNCTION] >= 0;
+}
+
+/* Without the monitor the map still serves the other programs: that is a lesser state, no failure. */
+static void attach_monitor(struct acg_bpf *bpf, bool taken)
+{
+	g_autofree char *words = NULL;
+	int rc = taken ? 0 : attach_programs(bpf);
+
+	if (rc < 0)
+		close_links(bpf);
+	bpf->complete = bpf->complete && is_complete(bpf);
+	words = rc < 0 ? g_strdup_printf("sees nothing: cannot attach: %s", g_strerror(-rc))
+		       : describe_monitor(bpf);
 	add_state(bpf, words);
 }
 
@@ -98,9 +190,38 @@ static int on_record(void *context, void *record, size_t size)
 {
 	struct acg_bpf *bpf = context;
 
-	if (size >= sizeof(struct acg_bpf_event) && bpf->callback)
+	const struct acg_bpf_event *event = record;
+
+	if (size < sizeof(*event) ||
+	    (event->type == ACG_BPF_EXEC && size < sizeof(*event) + event->args_len))
+		return 0;
+	if (bpf->callback)
 		bpf->callback(record, bpf->callback_data);
 	return 0;
+}
+
+/* All that this kernel has a place for; or, where it refuses functions, all others. The one pinned last is there: all are. */
+static bool take_links(struct acg_bpf *bpf)
+{
+	struct program programs[N_PARTS];
+	int whole = acg_pins_link(bpf->place, "whole");
+
+	if (whole < 0)
+		return false;
+	close(whole);
+	list_programs(bpf, programs);
+	for (unsigned int i = 0; i < N_PARTS; i++) {
+		if (programs[i].wanted)
+			bpf->links[i] = acg_pins_link(bpf->place, programs[i].name);
+		if (!programs[i].wanted || bpf->links[i] >= 0)
+			continue;
+		if (!programs[i].function)
+			return false;
+		bpf->links[i] = -1;
+		if (!bpf->no_functions)
+			bpf->no_functions = g_strdup("this kernel lets no function be traced");
+	}
+	return true;
 }
 
 /* The monitor that an earlier process left, if it is of this build and attached. */
@@ -108,24 +229,29 @@ static bool take_monitor(struct acg_bpf *bpf)
 {
 	if (!bpf->place)
 		return false;
-	bpf->link_fd = acg_pins_link(bpf->place, "link");
-	if (bpf->link_fd >= 0 && acg_pins_take(bpf->monitor->obj, bpf->place))
+	if (take_links(bpf) && acg_pins_take(bpf->monitor->obj, bpf->place))
 		return true;
-	if (bpf->link_fd >= 0)
-		close(bpf->link_fd);
-	bpf->link_fd = -1;
+	close_links(bpf);
 	return false;
 }
 
-/* What is attached stays so while no process runs. The link is pinned last: with it the place is whole. */
+/* What is attached stays so while no process runs. One link is pinned once more, last: with that the place is whole. */
 static int keep_monitor(struct acg_bpf *bpf, GError **error)
 {
-	int rc;
+	struct program programs[N_PARTS];
+	int rc, last = -1;
 
 	acg_pins_remove_others(bpf->pin_dir, "monitor", bpf->place);
 	rc = acg_pins_keep(bpf->monitor->obj, bpf->place, error);
-	if (rc == 0 && bpf->link_fd >= 0)
-		rc = acg_pins_keep_link(bpf->place, "link", bpf->link_fd, error);
+	list_programs(bpf, programs);
+	for (unsigned int i = 0; i < N_PARTS && rc == 0; i++) {
+		if (bpf->links[i] < 0)
+			continue;
+		last = bpf->links[i];
+		rc = acg_pins_keep_link(bpf->place, programs[i].name, last, error);
+	}
+	if (rc == 0 && last >= 0)
+		rc = acg_pins_keep_link(bpf->place, "whole", last, error);
 	return rc;
 }
 
@@ -141,13 +267,13 @@ static int pin_groups(struct acg_bpf *bpf, GError **error)
 static int load_programs(struct acg_bpf *bpf, char *log, GError **error)
 {
 	struct acg_monitor *monitor = bpf->monitor;
+	struct program programs[N_PARTS];
 	int reused = 0, rc;
 
 	monitor->rodata->page_kib = sysconf(_SC_PAGESIZE) / 1024;
-	bpf_program__set_autoload(monitor->progs.acg_victim_tracepoint,
-				  bpf->probe->oom_source == ACG_OOM_TRACEPOINT);
-	bpf_program__set_autoload(monitor->progs.acg_victim_function,
-				  bpf->probe->oom_source == ACG_OOM_FUNCTION);
+	list_programs(bpf, programs);
+	for (unsigned int i = 0; i < N_PARTS; i++)
+		bpf_program__set_autoload(programs[i].program, programs[i].wanted);
 	if (bpf->groups_pin)
 		reused = acg_pin_reuse(monitor->obj, monitor->maps.agentcg_groups, bpf->groups_pin,
 				       error);
@@ -169,25 +295,46 @@ static int map_buffers(struct acg_bpf *bpf, GError **error)
 	return 0;
 }
 
+static int open_monitor(struct acg_bpf *bpf, char *log, GError **error)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .kernel_log_buf = log,
+		    .kernel_log_size = ACG_LOG_BYTES);
+
+	bpf->monitor = acg_monitor__open_opts(&options);
+	return bpf->monitor ? 0 : acg_fail_errno(error, errno, "cannot open the BPF monitor");
+}
+
+/* Where functions cannot be traced the rest is loaded alone. */
+static int load_what_can_be(struct acg_bpf *bpf, char *log, GError **error)
+{
+	g_autoptr(GError) whole = NULL;
+	int rc = load_programs(bpf, log, &whole);
+
+	if (rc == 0)
+		return 0;
+	bpf->no_functions = g_strdup(whole->message);
+	acg_monitor__destroy(bpf->monitor);
+	memset(log, 0, ACG_LOG_BYTES);
+	rc = open_monitor(bpf, log, error);
+	return rc < 0 ? rc : load_programs(bpf, log, error);
+}
+
 static int load_monitor(struct acg_bpf *bpf, const char *pin_dir, GError **error)
 {
 	g_autofree char *log = g_malloc0(ACG_LOG_BYTES);
-	LIBBPF_OPTS(bpf_object_open_opts, options, .kernel_log_buf = log,
-		    .kernel_log_size = ACG_LOG_BYTES);
+	int rc = open_monitor(bpf, log, error);
 	bool taken;
-	int rc;
 
-	bpf->monitor = acg_monitor__open_opts(&options);
-	if (!bpf->monitor)
-		return acg_fail_errno(error, errno, "cannot open the BPF monitor");
+	if (rc < 0)
+		return rc;
 	find_pins(bpf, pin_dir);
 	taken = take_monitor(bpf);
-	rc = taken ? 0 : load_programs(bpf, log, error);
+	rc = taken ? 0 : load_what_can_be(bpf, log, error);
 	if (rc == 0)
 		rc = map_buffers(bpf, error);
 	if (rc < 0)
 		return rc;
-	attach_monitor(bpf);
+	attach_monitor(bpf, taken);
 	return bpf->place && !taken ? keep_monitor(bpf, error) : 0;
 }
 
@@ -197,7 +344,7 @@ int acg_bpf_load(const char *pin_dir, struct acg_bpf **ret_bpf, GError **error)
 	libbpf_print_fn_t print;
 	int rc;
 
-	bpf->link_fd = -1;
+	memset(bpf->links, -1, sizeof(bpf->links));
 	bpf->probe = acg_probe_new(NULL);
 	bpf->complete = true;
 	if (!bpf->probe->btf.present) {
@@ -224,14 +371,14 @@ void acg_bpf_free(struct acg_bpf *bpf)
 	ring_buffer__free(bpf->ring);
 	if (bpf->bss)
 		munmap((void *)bpf->bss, sizeof(*bpf->bss));
-	if (bpf->link_fd >= 0)
-		close(bpf->link_fd);
+	close_links(bpf);
 	acg_monitor__destroy(bpf->monitor);
 	acg_probe_free(bpf->probe);
 	g_free(bpf->pin_dir);
 	g_free(bpf->place);
 	g_free(bpf->groups_pin);
 	g_free(bpf->state);
+	g_free(bpf->no_functions);
 	g_free(bpf);
 }
 
@@ -297,7 +444,25 @@ int acg_bpf_ring_consume(struct acg_bpf *bpf, acg_bpf_event_fn callback, void *d
 	return count;
 }
 
-uint64_t acg_bpf_dropped(const struct acg_bpf *bpf)
+uint64_t acg_bpf_lost(const struct acg_bpf *bpf)
 {
-	return bpf->bss->dropped;
+	return bpf->bss->dropped + bpf->bss->left_out;
+}
+
+void acg_bpf_monitor(struct acg_bpf *bpf, const struct acg_monitor_figures *figures)
+{
+	const __u32 zero = 0;
+
+	bpf_map_update_elem(bpf_map__fd(bpf->monitor->maps.agentcg_figures), &zero, figures,
+			    BPF_ANY);
+}
+
+bool acg_bpf_sees_processes(const struct acg_bpf *bpf)
+{
+	return bpf->links[PART_EXIT] >= 0;
+}
+
+bool acg_bpf_sees_growth(const struct acg_bpf *bpf)
+{
+	return bpf->links[PART_CHARGE] >= 0;
 }

@@ -44,7 +44,7 @@ const char *acg_bpf_pin_dir(const struct acg_bpf *bpf);
 /* For `status`: one sentence on what runs and what does not. Owned by bpf. */
 const char *acg_bpf_state(const struct acg_bpf *bpf);
 
-/* True unless something that was to work does not (no OOM reports, or the map is not pinned). */
+/* True unless something that was to work does not (a part of the monitor, or the map is not pinned). */
 bool acg_bpf_complete(const struct acg_bpf *bpf);
 
 /* The descriptors of the map agentcg_groups and of the ring buffer, for other programs to share them. Owned by bpf. */
@@ -84,7 +84,15 @@ typedef void (*acg_bpf_event_fn)(const struct acg_bpf_event *event, void *data);
 int acg_bpf_ring_consume(struct acg_bpf *bpf, acg_bpf_event_fn callback, void *data,
 			 GError **error);
 
-/* How many events were lost because nobody consumed them in time. */
-uint64_t acg_bpf_dropped(const struct acg_bpf *bpf);
+/*
+ * Events that were lost: because nobody consumed them in time, or because more processes of an agent came and went than may be
+ * told (ACG_PROCESS_EVENTS). What they would have said is to be looked up in /proc and the cgroup files.
+ */
+uint64_t acg_bpf_lost(const struct acg_bpf *bpf);
+
+/* What the monitor is to tell, from now on. Only what acg_bpf_sees_processes() and acg_bpf_sees_growth() say can be had comes. */
+void acg_bpf_monitor(struct acg_bpf *bpf, const struct acg_monitor_figures *figures);
+bool acg_bpf_sees_processes(const struct acg_bpf *bpf);
+bool acg_bpf_sees_growth(const struct acg_bpf *bpf);
 
 #endif

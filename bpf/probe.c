@@ -143,6 +143,29 @@ static void probe_memcg(const struct btf *btf, struct acg_probe *probe)
 		    found->len ? found->str : "no member that is known here");
 }
 
+static bool has_function(const struct btf *btf, const char *name)
+{
+	return find_type(btf, name, BTF_KIND_FUNC) != NULL;
+}
+
+static bool has_tracepoint(const struct btf *btf, const char *name)
+{
+	g_autofree char *type = g_strdup_printf("btf_trace_%s", name);
+
+	return find_type(btf, type, BTF_KIND_TYPEDEF) != NULL;
+}
+
+static void probe_monitor(const struct btf *btf, struct acg_probe *probe)
+{
+	probe->process_events = has_tracepoint(btf, "sched_process_fork") &&
+				has_tracepoint(btf, "sched_process_exec") &&
+				has_tracepoint(btf, "sched_process_exit");
+	probe->charges = has_function(btf, "page_counter_try_charge");
+	probe->memcg_reclaim = has_function(btf, "try_to_free_mem_cgroup_pages");
+	probe->stalls = has_function(btf, "psi_memstall_enter") &&
+			has_function(btf, "psi_memstall_leave");
+}
+
 static void set_without_btf(struct acg_probe *probe)
 {
 	struct acg_feature *const others[] = {&probe->ringbuf, &probe->oom_events,
@@ -186,8 +209,8 @@ struct acg_probe *acg_probe_new(const char *btf_path)
 	probe_oom(btf, probe);
 	probe_sched_ext(btf, probe);
 	probe_memcg(btf, probe);
-	probe->direct_reclaim = find_type(btf, "btf_trace_mm_vmscan_direct_reclaim_begin",
-					  BTF_KIND_TYPEDEF) != NULL;
+	probe_monitor(btf, probe);
+	probe->direct_reclaim = has_tracepoint(btf, "mm_vmscan_direct_reclaim_begin");
 	btf__free(btf);
 	return probe;
 }

@@ -46,6 +46,11 @@ struct acg_probe {
 	struct acg_feature memcg_bpf_ops; /* struct_ops memcg_bpf_ops */
 	enum acg_oom_source oom_source;
 	bool direct_reclaim;      /* the tracepoint mm_vmscan_direct_reclaim_begin */
+	/* The monitor's places; see monitor.bpf.c. */
+	bool process_events; /* the tracepoints sched_process_fork, _exec and _exit */
+	bool charges;        /* the function page_counter_try_charge() */
+	bool memcg_reclaim;  /* the function try_to_free_mem_cgroup_pages() */
+	bool stalls;         /* the functions psi_memstall_enter() and psi_memstall_leave() */
 	unsigned int memcg_hooks; /* bits 1 << enum acg_memcg_hook: the members that exist */
 };
 

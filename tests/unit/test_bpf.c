@@ -26,6 +26,8 @@ static void test_record_sizes(void **state)
 	assert_int_equal(sizeof(struct acg_memory_state), 18 * 8 + 2 * 4);
 	assert_int_equal(sizeof(struct acg_memory_figures), 6 * 4 + 8);
 	assert_int_equal(sizeof(struct acg_bpf_event), 2 * 8 + 2 * 4 + 4 * 8 + ACG_COMM_LEN);
+	assert_int_equal(sizeof(struct acg_bpf_exec),
+			 sizeof(struct acg_bpf_event) + ACG_ARGS_MAX);
 	assert_int_equal(sizeof(struct acg_sched_place), 8 + 2 * 4 + 4 * 8);
 	assert_int_equal(sizeof(struct acg_sched_exit), 8 + 2 * 4 + 2 * ACG_SCHED_WORDS);
 }
