@@ -182,6 +182,19 @@ void acg_fs_await(struct acg_fs *fs, uint64_t call_id, bool awaited)
 		acg_manager_await(fs->manager, acg_node_call(node), awaited);
 }
 
+static int resolve_again(struct acg_fs *fs, struct acg_caller *caller, GError **error);
+
+/* Whoever marks his calls himself needs no rule to do it: where one was faster, the marker counts. */
+static int begins_anew(struct acg_fs *fs, struct acg_caller *caller, GError **error)
+{
+	struct acg_call *call = caller->node ? acg_node_call(caller->node) : NULL;
+
+	if (!call || !call->by_rule)
+		return 0;
+	acg_manager_yield(fs->manager, call);
+	return resolve_again(fs, caller, error);
+}
+
 static int do_line(struct acg_fs *fs, const struct acg_place *place, struct acg_caller *caller,
 		   struct acg_open *open, const char *line, size_t len, GError **error)
 {
@@ -191,7 +204,10 @@ static int do_line(struct acg_fs *fs, const struct acg_place *place, struct acg_
 
 	if (ret)
 		return ret;
-	ret = do_marker(fs, place->agent, caller, &marker, &id, error);
+	if (marker.verb == ACG_VERB_BEGIN)
+		ret = begins_anew(fs, caller, error);
+	if (!ret)
+		ret = do_marker(fs, place->agent, caller, &marker, &id, error);
 	if (!ret)
 		answer(open, id);
 	if (!ret && marker.verb == ACG_VERB_BEGIN)

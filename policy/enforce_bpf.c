@@ -8,6 +8,7 @@ struct bpf_enforcer {
 	struct acg_enforcer enforcer;
 	struct acg_bpf *bpf;            /* borrowed; NULL: none */
 	struct acg_memory_tier *memory; /* borrowed; NULL: none */
+	unsigned int autos;             /* rules of `auto` in the policy */
 	char *why_not;
 };
 
@@ -33,6 +34,7 @@ static struct acg_group_entry entry_of(const struct acg_node *node)
 		entry.memory_grant = ((const struct acg_call *)node)->grant;
 		entry.cpu_class = ((const struct acg_call *)node)->cpu;
 		entry.throttled = ((const struct acg_call *)node)->throttled_since != 0;
+		entry.pid = ((const struct acg_call *)node)->pid;
 	}
 	return entry;
 }
@@ -66,6 +68,34 @@ static int bpf_measure(struct acg_enforcer *enforcer, struct acg_node *node,
 	return 0;
 }
 
+static void bpf_policy(struct acg_enforcer *enforcer, const struct acg_policy *policy)
+{
+	struct bpf_enforcer *self = (struct bpf_enforcer *)enforcer;
+	const struct acg_monitor_figures figures = {
+		.processes = policy->n_autos ? ACG_WATCH_EXECS | ACG_WATCH_EXITS : 0,
+	};
+
+	self->autos = policy->n_autos;
+	if (self->bpf)
+		acg_bpf_monitor(self->bpf, &figures);
+}
+
+/* What it sees, what the policy makes of that, what was lost. */
+static char *describe_monitor(const struct bpf_enforcer *self)
+{
+	GString *words = g_string_new(acg_bpf_state(self->bpf));
+	uint64_t lost = acg_bpf_lost(self->bpf);
+
+	if (self->autos)
+		g_string_append_printf(words, "; %u auto rules %s", self->autos,
+				       acg_bpf_sees_processes(self->bpf) ? "begin calls"
+									 : "are without effect");
+	if (lost)
+		g_string_append_printf(words, "; %" G_GUINT64_FORMAT " events lost and looked up",
+				       lost);
+	return g_string_free(words, FALSE);
+}
+
 static void bpf_status(struct acg_enforcer *enforcer, GArray *mechanisms)
 {
 	const struct bpf_enforcer *self = (const struct bpf_enforcer *)enforcer;
@@ -76,7 +106,7 @@ static void bpf_status(struct acg_enforcer *enforcer, GArray *mechanisms)
 		row.reason = g_strdup(self->why_not);
 	} else {
 		row.state = acg_bpf_complete(self->bpf) ? "on" : "degraded";
-		row.reason = g_strdup(acg_bpf_state(self->bpf));
+		row.reason = describe_monitor(self);
 	}
 	g_array_append_val(mechanisms, row);
 	if (self->memory) {
@@ -113,6 +143,7 @@ static const struct acg_enforcer_ops bpf_ops = {
 	.remove = bpf_remove,
 	.loaded = bpf_loaded,
 	.measure = bpf_measure,
+	.policy = bpf_policy,
 	.status = bpf_status,
 	.free = bpf_free,
 };

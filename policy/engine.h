@@ -94,6 +94,8 @@ struct acg_begin {
 	pid_t caller; /* who asked */
 	bool keep;
 	bool by_mkdir;
+	bool by_rule; /* no marker: a rule of `auto` in the policy */
+	struct acg_time start; /* when it began; mono 0: now */
 	int oom_score_adj; /* that pid has */
 	uint64_t request;  /* the FUSE request, and which marker of it: kept with the call */
 	uint32_t request_step;
@@ -226,6 +228,10 @@ void acg_engine_kernel_delays(struct acg_engine *engine, bool on, GArray *action
 void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid_t pid,
 			   const char *comm, uint64_t anon_bytes, struct acg_time now,
 			   GArray *actions);
+
+/* The call's own process has exited with this status, as wait(2) gives it (ring buffer). */
+void acg_engine_exited(struct acg_engine *engine, struct acg_call *call, int status,
+		       struct acg_time now, GArray *actions);
 
 /* Time passed: timeouts and the ladder's steps. Sets engine->deadline anew. Agents under pressure (pressure_since) and the calls in
  * their reach should have been measured just before. */

@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 #include "policy/actions.h"
 #include "policy/grant.h"
@@ -96,12 +97,13 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 	acg_hint_merge(&call->hint, &inline_hint);
 	call->keep = begin->keep;
 	call->by_mkdir = begin->by_mkdir;
+	call->by_rule = begin->by_rule;
 	call->pid = begin->pid;
 	call->request = begin->request;
 	call->request_step = begin->request_step;
 	call->ns_pid = begin->ns_pid;
 	call->ordinal = agent->counters.begun + 1;
-	call->start = now;
+	call->start = begin->start.mono ? begin->start : now;
 
 	acg_engine_make_node(actions, &call->node, call->id);
 	if (begin->pid)
@@ -192,7 +194,7 @@ static bool empty_begin(const struct acg_call *call, bool by_itself, struct acg_
 	int64_t left = call->vacant_since ? call->vacant_since : now.mono;
 
 	/* A begin by a process that is gone within a tenth of a second, hardly having run: an echo in a shell of its own. */
-	return by_itself && !call->by_mkdir && call->exit < 0 && !call->signal &&
+	return by_itself && !call->by_mkdir && !call->by_rule && call->exit < 0 && !call->signal &&
 	       left - call->start.mono < G_USEC_PER_SEC / 10 && call->usage.cpu_usec < 20000;
 }
 
@@ -229,6 +231,29 @@ static void detach(struct acg_call *call, GArray *actions)
 	acg_do_event(actions, &call->node, "detached", ACG_CAUSE_NONE, NULL);
 }
 
+/* How its own process went is how the call went, if nobody said so. */
+static void take_status(struct acg_call *call)
+{
+	if (!call->status_known || call->exit >= 0 || call->signal)
+		return;
+	if (WIFSIGNALED(call->status))
+		call->signal = WTERMSIG(call->status);
+	else
+		call->exit = WEXITSTATUS(call->status);
+}
+
+void acg_engine_exited(struct acg_engine *engine, struct acg_call *call, int status,
+		       struct acg_time now, GArray *actions)
+{
+	(void)engine;
+	if (call->state == ACG_CALL_ENDED)
+		return;
+	call->status = status;
+	call->status_known = true;
+	if (call->vacant_since && call->by_rule) /* nobody else will say more */
+		acg_engine_finish(call, true, now, actions);
+}
+
 void acg_engine_finish(struct acg_call *call, bool by_itself, struct acg_time now, GArray *actions)
 {
 	call->end = now;
@@ -239,6 +264,7 @@ void acg_engine_finish(struct acg_call *call, bool by_itself, struct acg_time no
 	if (call->delays && !call->usage.delays)
 		call->delayed = call->usage.stalled_usec;
 	explain_end(call, by_itself, now, actions);
+	take_status(call);
 	acg_do_event(actions, &call->node, "end", ACG_CAUSE_NONE, call->reason);
 	acg_do(actions, ACG_DO_RECORD, &call->node);
 	acg_do(actions, ACG_DO_REMOVE, &call->node);
@@ -265,7 +291,8 @@ void acg_engine_vacated(struct acg_engine *engine, struct acg_call *call, bool p
 		return;
 	if (populated) {
 		detach(call, actions);
-	} else if (by_itself && call->exit < 0 && call->state != ACG_CALL_DETACHED) {
+	} else if (by_itself && call->exit < 0 && call->state != ACG_CALL_DETACHED &&
+		   !(call->by_rule && call->status_known)) {
 		call->vacant_since = now.mono;
 		acg_engine_due(engine, acg_engine_end_due(call));
 	} else {

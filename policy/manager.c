@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bpf/loader.h"
+#include "policy/auto.h"
 #include "policy/cgroupfs.h"
 #include "policy/manager_private.h"
 #include "policy/memory_tier.h"
@@ -222,6 +223,7 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	acg_eventlog_init(&manager->events, EVENTS_KEPT, ROOT_EVENTS_BYTES);
 	manager->agent_events =
 		g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, eventlog_free);
+	manager->autos = acg_auto_new();
 	g_ptr_array_foreach(manager->enforcers, listen_to_enforcer, manager);
 	read_ring(manager);
 	manager->engine->kernel_delays = acg_memory_tier_delays(manager->memory);
@@ -292,6 +294,7 @@ void acg_manager_free(struct acg_manager *manager)
 	acg_watch_free(manager->watch);
 	acg_history_close(manager->history);
 	acg_engine_free(manager->engine);
+	acg_auto_free(manager->autos);
 	g_hash_table_unref(manager->agent_events);
 	acg_eventlog_clear(&manager->events);
 	acg_policy_unref(manager->policy);

@@ -103,6 +103,11 @@ int acg_manager_hint(struct acg_manager *manager, struct acg_call *call,
 		     const struct acg_hint *hint, GError **error);
 /* rmdir of calls/ID: EBUSY with processes; a running one without ends, an ended one is forgotten. */
 int acg_manager_call_remove(struct acg_manager *manager, struct acg_call *call, GError **error);
+/*
+ * A marker comes from inside a call that no marker began (a rule of `auto` did): its processes go back to `self`, and it is as if it had
+ * never been. Any other call stays as it is.
+ */
+void acg_manager_yield(struct acg_manager *manager, struct acg_call *call);
 /* Forgets the agent's ended calls that are too old: before calls/ is listed or looked up. */
 void acg_manager_expire(struct acg_manager *manager, struct acg_agent *agent);
 /* cgroup.procs: pid into a call, or into self (of an agent or a self node). */

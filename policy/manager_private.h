@@ -37,6 +37,10 @@ struct acg_manager {
 	struct acg_time deferred;   /* when either was asked for */
 	struct acg_policy *policy;  /* a reference */
 	char *policy_error;         /* why the last written one was refused; NULL: it was not */
+	struct acg_auto *autos;     /* who waits for a call without a marker */
+	uint64_t lost;              /* of the monitor's events, up to the last look */
+	int64_t looked;             /* CLOCK_MONOTONIC usec of that look */
+	bool look_due;              /* more were lost since */
 	unsigned int timer;         /* GSource id; 0: not armed */
 	int64_t timer_at;           /* CLOCK_MONOTONIC usec that it is armed for */
 	int64_t accounted_at;       /* when usage by process was last sampled */

@@ -13,6 +13,16 @@ static void agent_rule_clear(struct acg_agent_rule *rule)
 	g_free(rule->user);
 }
 
+static void auto_rule_clear(struct acg_auto_rule *rule)
+{
+	g_free(rule->run);
+	g_free(rule->command);
+	g_free(rule->parent);
+	g_clear_pointer(&rule->run_regex, g_regex_unref);
+	g_clear_pointer(&rule->command_regex, g_regex_unref);
+	g_clear_pointer(&rule->parent_regex, g_regex_unref);
+}
+
 static void policy_free(struct acg_policy *policy)
 {
 	for (unsigned int i = 0; i < policy->n_agents; i++)
@@ -22,6 +32,8 @@ static void policy_free(struct acg_policy *policy)
 		g_free(policy->rules[i].class);
 		g_clear_pointer(&policy->rules[i].regex, g_regex_unref);
 	}
+	for (unsigned int i = 0; i < policy->n_autos; i++)
+		auto_rule_clear(&policy->autos[i]);
 	for (unsigned int i = 0; i < policy->n_users; i++) {
 		g_free(policy->users[i].user);
 		g_free(policy->users[i].match);
@@ -29,6 +41,7 @@ static void policy_free(struct acg_policy *policy)
 	agent_rule_clear(&policy->fallback);
 	g_free(policy->agents);
 	g_free(policy->rules);
+	g_free(policy->autos);
 	g_free(policy->users);
 	g_free(policy->root);
 	g_free(policy->text);
@@ -138,6 +151,24 @@ const struct acg_command_rule *acg_policy_command(const struct acg_policy *polic
 	for (unsigned int i = 0; i < policy->n_rules; i++)
 		if (g_regex_match(policy->rules[i].regex, command, 0, NULL))
 			return &policy->rules[i];
+	return NULL;
+}
+
+static bool fits(const GRegex *regex, const char *text)
+{
+	return !regex || g_regex_match(regex, text, 0, NULL);
+}
+
+const struct acg_auto_rule *acg_policy_auto(const struct acg_policy *policy, const char *run,
+					    const char *written, const char *parent)
+{
+	for (unsigned int i = 0; i < policy->n_autos; i++) {
+		const struct acg_auto_rule *rule = &policy->autos[i];
+
+		if (fits(rule->run_regex, run) && fits(rule->command_regex, written) &&
+		    fits(rule->parent_regex, parent))
+			return rule;
+	}
 	return NULL;
 }
 

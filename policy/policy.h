@@ -63,6 +63,19 @@ struct acg_command_rule {
 	GRegex *regex;        /* compiled */
 };
 
+/*
+ * One entry of `auto`: a process of an agent's own (in its `self`) that runs such a program begins a call by itself. Each pattern
+ * that is there has to match; one of the three is.
+ */
+struct acg_auto_rule {
+	char *run;      /* PCRE on the command line as it is run; NULL: any */
+	char *command;  /* PCRE on the command that is in it when all wrapping is peeled off; NULL: any */
+	char *parent;   /* PCRE on the command line of the process that started it; NULL: any */
+	uint64_t after; /* usec: who is gone before is only recorded */
+	unsigned int line;
+	GRegex *run_regex, *command_regex, *parent_regex; /* compiled; NULL: any */
+};
+
 /* One entry of `users`: may make agents without being root. */
 struct acg_user_rule {
 	char *user;               /* name or number */
@@ -112,6 +125,8 @@ struct acg_policy {
 	unsigned int n_agents;
 	struct acg_command_rule *rules;
 	unsigned int n_rules;
+	struct acg_auto_rule *autos;
+	unsigned int n_autos;
 	struct acg_user_rule *users;
 	unsigned int n_users;
 	struct acg_agent_rule fallback; /* for an agent that no entry matches: nothing limited */
@@ -142,6 +157,13 @@ const struct acg_agent_rule *acg_policy_agent(const struct acg_policy *policy, c
 
 /* The first rule whose pattern matches the command, or NULL. */
 const struct acg_command_rule *acg_policy_command(const struct acg_policy *policy, const char *command);
+
+/*
+ * The first rule of `auto` that fits, or NULL: `run` is the command line, `written` what acg_command_unwrap() left of it, `parent`
+ * the command line of the parent ("": not known).
+ */
+const struct acg_auto_rule *acg_policy_auto(const struct acg_policy *policy, const char *run, const char *written,
+					    const char *parent);
 
 /* The entry of `users` for this uid, or NULL. */
 const struct acg_user_rule *acg_policy_user(const struct acg_policy *policy, uid_t uid);

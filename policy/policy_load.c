@@ -15,6 +15,9 @@
 #define ENTRIES_MAX 1000     /* of each list */
 #define STEPS_MAX   "200000" /* of one match, as PCRE counts; an ordinary pattern takes tens */
 
+/* usec: what is gone sooner is not worth a cgroup; what grows by a gigabyte a second has 5 MB by then. */
+#define ACG_AUTO_AFTER 5000
+
 #define ROW(type, field, key, kind)                                                                \
 	{                                                                                          \
 		key, kind, offsetof(struct type, field), 0, 0, NULL                                \
@@ -114,6 +117,14 @@ static const struct acg_config_key rule_keys[] = {
 	END,
 };
 
+static const struct acg_config_key auto_keys[] = {
+	ROW(acg_auto_rule, run, "run", ACG_CONFIG_STRING),
+	ROW(acg_auto_rule, command, "command", ACG_CONFIG_STRING),
+	ROW(acg_auto_rule, parent, "parent", ACG_CONFIG_STRING),
+	RANGE(acg_auto_rule, after, "after", ACG_CONFIG_SECONDS, 0.001, 60),
+	END,
+};
+
 static const struct acg_config_key user_keys[] = {
 	ROW(acg_user_rule, user, "user", ACG_CONFIG_STRING),
 	ROW(acg_user_rule, match, "match", ACG_CONFIG_STRING),
@@ -130,6 +141,7 @@ static const struct acg_config_key policy_keys[] = {
 	GROUP(acg_policy, ladder, "ladder", ladder_keys),
 	{"agents", ACG_CONFIG_OTHER, 0, 0, 0, NULL},
 	{"rules", ACG_CONFIG_OTHER, 0, 0, 0, NULL},
+	{"auto", ACG_CONFIG_OTHER, 0, 0, 0, NULL},
 	{"users", ACG_CONFIG_OTHER, 0, 0, 0, NULL},
 	END,
 };
@@ -172,25 +184,46 @@ static void check_agent(struct acg_config_reader *reader, config_setting_t *at,
 		acg_config_fault(reader, at, "a memory limit of 0 lets nothing run");
 }
 
+/* NULL for no pattern, and for one that cannot be used, which is a fault. */
+static GRegex *compile(struct acg_config_reader *reader, config_setting_t *at, const char *key,
+		       const char *pattern)
+{
+	g_autofree char *bounded = g_strconcat("(*LIMIT_MATCH=" STEPS_MAX ")", pattern, NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GRegex) regex = NULL;
+	GRegex *compiled = NULL;
+
+	if (!pattern)
+		return NULL;
+	regex = g_regex_new(pattern, 0, 0, &error); /* as given: for the words of a fault */
+	if (regex)
+		compiled = g_regex_new(bounded, G_REGEX_OPTIMIZE, 0, NULL);
+	if (!compiled)
+		acg_config_fault(reader, at, "%s: %s", key,
+				 error ? error->message : "this pattern cannot be used");
+	return compiled;
+}
+
 static void check_rule(struct acg_config_reader *reader, config_setting_t *at,
 		       struct acg_command_rule *rule)
 {
-	g_autoptr(GError) error = NULL;
-	g_autoptr(GRegex) regex = NULL;
-	g_autofree char *bounded = NULL;
-
-	if (!rule->match) {
+	if (!rule->match)
 		acg_config_fault(reader, at,
 				 "a rule needs match = \"a regular expression on the command\"");
-		return;
-	}
-	bounded = g_strconcat("(*LIMIT_MATCH=" STEPS_MAX ")", rule->match, NULL);
-	regex = g_regex_new(rule->match, 0, 0, &error); /* as given: for the words of a fault */
-	if (regex)
-		rule->regex = g_regex_new(bounded, G_REGEX_OPTIMIZE, 0, NULL);
-	if (!rule->regex)
-		acg_config_fault(reader, at, "match: %s",
-				 error ? error->message : "this pattern cannot be used");
+	rule->regex = compile(reader, at, "match", rule->match);
+}
+
+static void check_auto(struct acg_config_reader *reader, config_setting_t *at,
+		       struct acg_auto_rule *rule)
+{
+	if (!rule->run && !rule->command && !rule->parent)
+		acg_config_fault(reader, at,
+				 "an entry of auto needs run, command or parent: a regular "
+				 "expression on the command line, on the command in it, or on "
+				 "that of the parent");
+	rule->run_regex = compile(reader, at, "run", rule->run);
+	rule->command_regex = compile(reader, at, "command", rule->command);
+	rule->parent_regex = compile(reader, at, "parent", rule->parent);
 }
 
 static void check_user_budget(struct acg_config_reader *reader, config_setting_t *at,
@@ -296,6 +329,24 @@ static void read_rules(struct acg_config_reader *reader, config_setting_t *root,
 	}
 }
 
+static void read_autos(struct acg_config_reader *reader, config_setting_t *root,
+		       struct acg_policy *policy)
+{
+	config_setting_t *list = list_of(reader, root, "auto", &policy->n_autos);
+
+	policy->autos = g_new0(struct acg_auto_rule, policy->n_autos);
+	for (unsigned int i = 0; i < policy->n_autos; i++) {
+		config_setting_t *entry = entry_of(reader, list, i);
+
+		policy->autos[i].after = ACG_AUTO_AFTER;
+		if (!entry)
+			continue;
+		policy->autos[i].line = config_setting_source_line(entry);
+		acg_config_read(reader, entry, auto_keys, &policy->autos[i]);
+		check_auto(reader, entry, &policy->autos[i]);
+	}
+}
+
 static void read_users(struct acg_config_reader *reader, config_setting_t *root,
 		       struct acg_policy *policy)
 {
@@ -327,6 +378,7 @@ static void read_all(struct acg_config_reader *reader, config_t *config, struct 
 	check_ladder(reader, root, &policy->ladder);
 	read_agents(reader, root, policy);
 	read_rules(reader, root, policy);
+	read_autos(reader, root, policy);
 	read_users(reader, root, policy);
 }
 

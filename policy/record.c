@@ -75,6 +75,8 @@ static void append_call(GString *out, const struct acg_call *call, struct acg_ti
 	acg_json_string(out, "feedback", call->feedback);
 	acg_json_limit(out, "memory_max", call->memory_max);
 	acg_json_string(out, "victim", call->victim);
+	if (call->by_rule)
+		acg_json_unsigned(out, "memory_missed", call->missed);
 	if (call->node.id)
 		acg_json_unsigned(out, "cgroup", call->node.id);
 	if (!has_ended(call))

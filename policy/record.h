@@ -15,7 +15,8 @@
  * id, agent, command, hint, grant, cpu, state, pid, start, end, duration_ms, exit, signal,
  * memory_peak, cpu_usec, wait_usec, delays, delayed_ms, frozen_ms, oom_kills, reason, feedback;
  * then memory_max (its limit, bytes), victim (whom the kernel's OOM killer chose) and cgroup (the
- * id of its cgroup); and memory_current while it is alive. A call that still runs has end null and the times so far, up to
+ * id of its cgroup); memory_missed (bytes that were not charged to it) if a rule of `auto` began it; and memory_current while it
+ * is alive. A call that still runs has end null and the times so far, up to
  * `now`. pid is as the daemon sees it.
  */
 char *acg_record_call(const struct acg_call *call, struct acg_time now);

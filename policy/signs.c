@@ -7,9 +7,13 @@
 #include <syslog.h>
 
 #include "bpf/loader.h"
+#include "policy/auto.h"
+#include "policy/auto_begin.h"
 #include "policy/cgroupfs.h"
 #include "policy/manager_private.h"
 #include "policy/memory_tier.h"
+
+#define LOOK_INTERVAL G_USEC_PER_SEC
 
 struct acg_usage acg_manager_read_usage(struct acg_manager *manager, struct acg_node *node)
 {
@@ -189,9 +193,36 @@ static void on_bpf_event(const struct acg_bpf_event *event, void *data)
 		tell_usage(manager, node, now, actions);
 		acg_engine_delay(manager->engine, node, event->type == ACG_BPF_DELAY, now, actions);
 		break;
+	case ACG_BPF_EXEC:
+		acg_auto_executed(manager, node, (const struct acg_bpf_exec *)event);
+		break;
+	case ACG_BPF_EXIT:
+		acg_auto_exited(manager, node, event);
+		break;
+	case ACG_BPF_HIGH:
+	case ACG_BPF_MAX:
+	case ACG_BPF_STALL:
+		if (node->group)
+			tell_usage(manager, node, now, actions);
+		break;
 	default:
 		break;
 	}
+	acg_manager_apply_all(manager, actions, now);
+}
+
+/* Events were lost: what they would have said is looked up, once a second at most. */
+static void look_again(struct acg_manager *manager, struct acg_time now)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	manager->look_due = now.mono < manager->looked + LOOK_INTERVAL;
+	if (manager->look_due)
+		return;
+	manager->looked = now.mono;
+	manager->lost = acg_bpf_lost(manager->bpf);
+	acg_auto_look(manager, now);
+	measure_calls(manager, manager->engine->registry->agents, now, actions);
 	acg_manager_apply_all(manager, actions, now);
 }
 
@@ -202,6 +233,8 @@ gboolean acg_manager_ring(int fd, GIOCondition condition, void *data)
 	(void)fd;
 	(void)condition;
 	acg_bpf_ring_consume(manager->bpf, on_bpf_event, manager, NULL);
+	if (acg_bpf_lost(manager->bpf) != manager->lost)
+		look_again(manager, acg_manager_now());
 	acg_manager_arm(manager);
 	return G_SOURCE_CONTINUE;
 }
@@ -240,16 +273,27 @@ gboolean acg_manager_timer(void *data)
 	manager->accounted_at = now.mono;
 	if (manager->engine->n_pressed || manager->engine->delayed || manager->sampled)
 		measure_calls(manager, manager->engine->registry->agents, now, actions);
+	acg_auto_begin_due(manager, now);
+	if (manager->look_due)
+		look_again(manager, now);
 	acg_engine_tick(manager->engine, now, actions);
 	acg_manager_apply_all(manager, actions, now);
 	acg_manager_arm(manager);
 	return G_SOURCE_REMOVE;
 }
 
+static int64_t sooner(int64_t at, int64_t other)
+{
+	return !at || (other && other < at) ? other : at;
+}
+
 void acg_manager_arm(struct acg_manager *manager)
 {
-	int64_t at = manager->engine->deadline;
+	int64_t at = sooner(manager->engine->deadline, acg_auto_due(manager->autos));
 	int64_t now = g_get_monotonic_time();
+
+	if (manager->look_due)
+		at = sooner(at, manager->looked + LOOK_INTERVAL);
 
 	if (manager->sampled && manager->engine->registry->n_alive &&
 	    (!at || at > now + SAMPLE_INTERVAL))

@@ -42,6 +42,7 @@ static const struct field call_fields[] = {
 	TIME(acg_call, start),        CALL(TYPE_INT, pid),
 	CALL(TYPE_INT, ns_pid),       CALL(TYPE_INT, exit),
 	CALL(TYPE_INT, signal),       CALL(TYPE_BOOL, by_mkdir),
+	CALL(TYPE_BOOL, by_rule),     CALL(TYPE_U64, missed),
 	CALL(TYPE_BOOL, keep),        CALL(TYPE_BOOL, inhabited),
 	CALL(TYPE_BOOL, recorded),    CALL(TYPE_BOOL, operator_frozen),
 	CALL(TYPE_BOOL, ending),

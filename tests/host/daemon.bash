@@ -6,6 +6,7 @@
 
 work=${TMPDIR:-$(mktemp -d)}
 daemon_pid='' daemon_pids=()
+bpf=(--no-bpf) # or what agentcgd is to be told of BPF instead
 
 [ ! -x "${ACG_BUILD:-}/tools/agentcg" ] || PATH=$ACG_BUILD/tools:$PATH
 
@@ -53,7 +54,7 @@ start_daemon() {
 	export AGENTCG_FS=$work/fs
 	mkdir -p "$work/fs" "$work/run"
 	trap stop_daemon EXIT
-	agentcgd -f --no-bpf --root "$cgroups" --run-dir "$work/run" "$@" "$work/fs" 2> "$work/daemon.log" &
+	agentcgd -f "${bpf[@]}" --root "$cgroups" --run-dir "$work/run" "$@" "$work/fs" 2> "$work/daemon.log" &
 	daemon_pid=$!
 	until_true '[ -e "$AGENTCG_FS/version" ]'
 }

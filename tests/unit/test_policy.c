@@ -195,6 +195,37 @@ static void a_pattern_with_bad_habits_ends(void **state)
 	acg_policy_unref(policy);
 }
 
+static void calls_without_markers(void **state)
+{
+	struct acg_policy *policy =
+		load("auto = ( { run = \"^bash -c \"; command = \"^pytest\"; after = 0.5; },\n"
+		     "         { run = \"^sh -c \"; parent = \"^node \"; },\n"
+		     "         { command = \"^make\\\\b\"; } );");
+	static const struct {
+		const char *run, *written, *parent;
+		unsigned int line; /* 0: none fits */
+	} table[] = {
+		{"bash -c 'pytest -q'", "pytest -q", "", 1},
+		{"bash -c ls", "ls", "", 0},
+		{"zsh -c 'pytest -q'", "pytest -q", "", 0},
+		{"sh -c ls", "ls", "node agent.js", 2},
+		{"sh -c ls", "ls", "nodejs", 0},
+		{"sh -c ls", "ls", "", 0},
+		{"sh -c 'make -j2'", "make -j2", "", 3},
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < G_N_ELEMENTS(table); i++) {
+		const struct acg_auto_rule *rule = acg_policy_auto(
+			policy, table[i].run, table[i].written, table[i].parent);
+
+		assert_int_equal(rule ? rule->line : 0, table[i].line);
+	}
+	assert_int_equal(policy->autos[0].after, 500000);
+	assert_int_equal(policy->autos[1].after, 5000);
+	acg_policy_unref(policy);
+}
+
 static void users(void **state)
 {
 	struct acg_policy *policy =
@@ -284,6 +315,10 @@ static void each_fault_has_its_line_and_words(void **state)
 		{"rules = ( { memory = \"low\"; } );", "a rule needs match"},
 		{"rules = ( { match = \"(\"; } );", "match: "},
 		{"rules = ( { match = \"a\"; pids = 0; } );", "pids is a number from 1"},
+		{"auto = ( { after = 1.0; } );", "needs run, command or parent"},
+		{"auto = ( { run = \"(\"; } );", "run: "},
+		{"auto = ( { parent = \"[\"; } );", "parent: "},
+		{"auto = ( { run = \"a\"; after = 0.0; } );", "after"},
 		{"users = ( { match = \"a-*\"; } );", "needs user"},
 		{"users = ( { user = \"no-such-user-here\"; } );", "there is no user"},
 		{"users = ( { user = \"nobody\"; budget = { memory = 0; }; } );",
@@ -431,6 +466,7 @@ int main(void)
 		cmocka_unit_test(whose_entry_it_is),
 		cmocka_unit_test(rules_by_regular_expression),
 		cmocka_unit_test(a_pattern_with_bad_habits_ends),
+		cmocka_unit_test(calls_without_markers),
 		cmocka_unit_test(users),
 		cmocka_unit_test(how_much_of_a_command_is_kept),
 		cmocka_unit_test(each_fault_has_its_line_and_words),

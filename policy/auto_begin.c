@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Calls without markers; see the header. */
+#include "policy/auto_begin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bpf/loader.h"
+#include "policy/auto.h"
+#include "policy/cgroupfs.h"
+#include "policy/procfs.h"
+#include "policy/record.h"
+
+#define FAMILY_MAX   256 /* processes moved along with one; those that are forked by then are in the call already */
+#define FAMILY_LOOKS 3   /* whoever is forked while we look is found in the next one */
+#define LOOK_MAX     256 /* processes of one agent that are looked at when events were lost */
+#define LOOK_USEC    (2 * G_USEC_PER_SEC) /* who is older has been told of, or missed before */
+
+/* --- /proc --------------------------------------------------------------------------------------------------- */
+
+/* At most ACG_ARGS_MAX bytes of /proc/PID/cmdline, as a command line; "" if it cannot be had. Free with g_free. */
+static char *command_line(pid_t pid)
+{
+	char path[64], args[ACG_ARGS_MAX];
+	FILE *file;
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return g_strdup("");
+	len = fread(args, 1, sizeof(args), file);
+	fclose(file);
+	return acg_auto_line(args, len);
+}
+
+/* The path of the node's cgroup as /proc/PID/cgroup has it, with its newline; NULL: it has no place in the kernel. */
+static char *path_of(const struct acg_manager *manager, const struct acg_node *node)
+{
+	const struct acg_enforcer *enforcer = manager->enforcers->pdata[0];
+	g_autofree char *root = NULL, *path = NULL;
+	char link[64];
+	size_t mount;
+
+	if (strcmp(enforcer->ops->name, "cgroup") != 0 || !node->group || node->group->dirfd < 0)
+		return NULL;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", acg_enforcer_cgroup_dirfd(enforcer));
+	root = g_file_read_link(link, NULL);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", node->group->dirfd);
+	path = g_file_read_link(link, NULL);
+	if (!root || !path)
+		return NULL;
+	mount = strlen(root) - MIN(strlen(root), strlen(acg_enforcer_cgroup_path(enforcer)));
+	return strlen(path) > mount ? g_strconcat("\n0::", path + mount, "\n", NULL) : NULL;
+}
+
+/* True if the process is in the cgroup of this path. */
+static bool lives_in(pid_t pid, const char *path)
+{
+	g_autofree char *file = g_strdup_printf("/proc/%d/cgroup", pid);
+	g_autofree char *text = NULL, *lines = NULL;
+
+	if (!path || !g_file_get_contents(file, &text, NULL, NULL))
+		return false;
+	lines = g_strconcat("\n", text, NULL);
+	return strstr(lines, path) != NULL;
+}
+
+/* The first process of a pid namespace is a sandbox: it must not march into a call that can be killed. */
+static bool is_sandbox(pid_t pid)
+{
+	g_autofree char *file = g_strdup_printf("/proc/%d/status", pid);
+	g_autofree char *text = NULL;
+	const char *pids, *end, *last;
+
+	if (!g_file_get_contents(file, &text, NULL, NULL) || !(pids = strstr(text, "\nNSpid:\t")))
+		return false;
+	pids += strlen("\nNSpid:\t");
+	end = strchrnul(pids, '\n');
+	last = g_strrstr_len(pids, end - pids, "\t");
+	return last && atoi(last) == 1;
+}
+
+/* Appends the children of the process to `family`, as far as there is room. */
+static void append_children(pid_t pid, GArray *family)
+{
+	g_autofree char *file = g_strdup_printf("/proc/%d/task/%d/children", pid, pid);
+	g_autofree char *text = NULL;
+	char *at;
+
+	if (!g_file_get_contents(file, &text, NULL, NULL))
+		return;
+	for (at = text; *at && family->len < FAMILY_MAX;) {
+		char *end;
+		pid_t child = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		g_array_append_val(family, child);
+		at = end + strspn(end, " ");
+	}
+}
+
+static uint64_t held_by(pid_t pid)
+{
+	struct acg_proc_memory memory;
+
+	return acg_proc_rss(pid, &memory) ? memory.anon + memory.shmem : 0;
+}
+
+/* --- begin --------------------------------------------------------------------------------------------------- */
+
+/* What the process forked before it was moved. Returns how many were found in `self` still. */
+static unsigned int move_family(struct acg_manager *manager, struct acg_call *call,
+				const char *self_path)
+{
+	g_autoptr(GArray) family = g_array_new(FALSE, FALSE, sizeof(pid_t));
+	unsigned int moved = 0;
+
+	append_children(call->pid, family);
+	for (unsigned int i = 0; i < family->len; i++) {
+		pid_t pid = g_array_index(family, pid_t, i);
+
+		append_children(pid, family);
+		if (!lives_in(pid, self_path))
+			continue;
+		call->missed += held_by(pid);
+		acg_manager_move(manager, &call->node, pid, NULL);
+		moved++;
+	}
+	return moved;
+}
+
+static void begin(struct acg_manager *manager, struct acg_agent *agent,
+		  const struct acg_candidate *candidate)
+{
+	g_autofree char *self_path = path_of(manager, &agent->self);
+	const struct acg_begin asked = {
+		.command = candidate->command,
+		.pid = candidate->pid,
+		.by_rule = true,
+		.start = candidate->start,
+	};
+	g_autoptr(GError) error = NULL;
+	struct acg_call *call;
+	int ret;
+
+	if (!lives_in(candidate->pid, self_path) || is_sandbox(candidate->pid))
+		return;
+	ret = acg_manager_marker(agent, &error);
+	if (!ret)
+		ret = acg_manager_begin(manager, agent, &asked, &call, &error);
+	if (ret) {
+		if (ret != -ESRCH)
+			acg_manager_refused(manager, agent, true, error);
+		return;
+	}
+	call->missed = held_by(candidate->pid);
+	for (unsigned int look = 0; look < FAMILY_LOOKS; look++)
+		if (!move_family(manager, call, self_path))
+			break;
+	acg_manager_save(manager, &call->node);
+}
+
+void acg_auto_begin_due(struct acg_manager *manager, struct acg_time now)
+{
+	struct acg_candidate *candidate;
+
+	while ((candidate = acg_auto_next(manager->autos, now.mono))) {
+		struct acg_node *self =
+			acg_registry_node(manager->engine->registry, candidate->self);
+
+		if (self && self->kind == ACG_KIND_SELF)
+			begin(manager, self->agent, candidate);
+		acg_candidate_free(candidate);
+	}
+}
+
+/* --- what the monitor tells ------------------------------------------------------------------------------------ */
+
+/* The wall clock's time of a moment of CLOCK_MONOTONIC that has just been. */
+static struct acg_time time_of(int64_t mono)
+{
+	struct acg_time now = acg_manager_now();
+
+	return (struct acg_time){mono, now.real - (now.mono - mono)};
+}
+
+static void consider(struct acg_manager *manager, struct acg_node *self, pid_t pid, pid_t parent,
+		     const char *line, struct acg_time start)
+{
+	g_autofree char *written = acg_command_unwrap(line, NULL);
+	g_autofree char *parent_line = command_line(parent);
+	const struct acg_auto_rule *rule =
+		acg_policy_auto(manager->policy, line, written, parent_line);
+	struct acg_candidate *candidate;
+
+	if (!rule)
+		return;
+	candidate = g_new(struct acg_candidate, 1);
+	*candidate = (struct acg_candidate){.pid = pid,
+					    .self = self->id,
+					    .start = start,
+					    .due = start.mono + rule->after,
+					    .command = g_steal_pointer(&written)};
+	acg_auto_add(manager->autos, candidate);
+}
+
+void acg_auto_executed(struct acg_manager *manager, struct acg_node *self,
+		       const struct acg_bpf_exec *exec)
+{
+	g_autofree char *line = NULL;
+
+	if (!manager->policy->n_autos || self->kind != ACG_KIND_SELF)
+		return;
+	line = exec->event.args_len ? acg_auto_line(exec->args, exec->event.args_len)
+				    : command_line(exec->event.pid);
+	consider(manager, self, exec->event.pid, exec->event.parent, line,
+		 time_of(exec->event.time_ns / 1000));
+}
+
+/* Too short for a cgroup: what is known of it becomes a line of history. */
+static void record_short(struct acg_manager *manager, struct acg_agent *agent,
+			 const struct acg_candidate *candidate, const struct acg_bpf_event *event)
+{
+	int status = event->exit_code;
+	struct acg_time end = time_of(event->time_ns / 1000);
+	g_autofree char *id = g_strdup_printf("c%" G_GUINT64_FORMAT, ++agent->next_id);
+	g_autofree char *kept = acg_policy_kept_command(manager->policy, candidate->command);
+	g_autofree char *path = acg_agent_path(agent);
+	const struct acg_call call = {
+		.node = {.kind = ACG_KIND_CALL, .agent = agent},
+		.id = id,
+		.command = kept,
+		.grant = ACG_MAX,
+		.memory_max = ACG_MAX,
+		.state = ACG_CALL_ENDED,
+		.by_rule = true,
+		.missed = event->peak_kib * 1024,
+		.pid = candidate->pid,
+		.start = candidate->start,
+		.end = end,
+		.exit = WIFSIGNALED(status) ? -1 : WEXITSTATUS(status),
+		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		.usage = {.memory_peak = event->peak_kib * 1024},
+	};
+	g_autofree char *line = acg_record_call(&call, end);
+
+	if (manager->history && acg_manager_marker(agent, NULL) == 0)
+		acg_history_append(manager->history, path, line, manager->policy->history_max,
+				   NULL);
+}
+
+static void tell_status(struct acg_manager *manager, struct acg_call *call, int status)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+
+	acg_engine_exited(manager->engine, call, status, now, actions);
+	acg_manager_apply_all(manager, actions, now);
+}
+
+void acg_auto_exited(struct acg_manager *manager, struct acg_node *node,
+		     const struct acg_bpf_event *event)
+{
+	struct acg_candidate *candidate = acg_auto_take(manager->autos, event->pid);
+	struct acg_call *call = acg_node_call(node);
+
+	if (candidate && node->kind == ACG_KIND_SELF)
+		record_short(manager, node->agent, candidate, event);
+	acg_candidate_free(candidate);
+	if (call && call->pid == (pid_t)event->pid)
+		tell_status(manager, call, event->exit_code);
+}
+
+/* --- what it could not tell ------------------------------------------------------------------------------------ */
+
+struct look {
+	struct acg_manager *manager;
+	struct acg_node *self;
+	struct acg_time now;
+	unsigned int left;
+};
+
+/* How long ago the process was forked, usec, and its parent; false: it is gone. */
+static bool age_of(pid_t pid, int64_t *ret_age, pid_t *ret_parent)
+{
+	g_autofree char *file = g_strdup_printf("/proc/%d/stat", pid);
+	g_autofree char *text = NULL;
+	unsigned long long ticks;
+	struct timespec boot;
+	const char *rest;
+
+	if (!g_file_get_contents(file, &text, NULL, NULL) || !(rest = g_strrstr(text, ") ")))
+		return false;
+	/* after the name: state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime
+	 * priority nice threads itreal starttime */
+	if (sscanf(rest + 2,
+		   "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   "%llu",
+		   ret_parent, &ticks) != 2)
+		return false;
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	*ret_age = boot.tv_sec * G_USEC_PER_SEC + boot.tv_nsec / 1000 -
+		   (int64_t)(ticks * G_USEC_PER_SEC / sysconf(_SC_CLK_TCK));
+	return true;
+}
+
+static int look_at(pid_t pid, void *data)
+{
+	struct look *look = data;
+	g_autofree char *line = NULL;
+	int64_t age;
+	pid_t parent;
+
+	if (!look->left--)
+		return 1;
+	if (!age_of(pid, &age, &parent) || age > LOOK_USEC)
+		return 0;
+	line = command_line(pid);
+	if (*line)
+		consider(look->manager, look->self, pid, parent, line,
+			 time_of(look->now.mono - MAX(age, 0)));
+	return 0;
+}
+
+static void look_at_agents(struct acg_manager *manager, GHashTable *agents, struct acg_time now)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_agent *agent = value;
+		struct look look = {manager, &agent->self, now, LOOK_MAX};
+
+		if (agent->self.group && agent->self.group->dirfd >= 0)
+			acg_cgroup_each_pid(agent->self.group->dirfd, look_at, &look, NULL);
+		look_at_agents(manager, agent->agents, now);
+	}
+}
+
+void acg_auto_look(struct acg_manager *manager, struct acg_time now)
+{
+	if (manager->policy->n_autos)
+		look_at_agents(manager, manager->engine->registry->agents, now);
+}
+
+/* --- markers --------------------------------------------------------------------------------------------------- */
+
+struct to_self {
+	struct acg_manager *manager;
+	struct acg_agent *agent;
+};
+
+static int move_to_self(pid_t pid, void *data)
+{
+	const struct to_self *to = data;
+
+	acg_manager_move(to->manager, &to->agent->self, pid, NULL);
+	return 0;
+}
+
+void acg_manager_yield(struct acg_manager *manager, struct acg_call *call)
+{
+	struct acg_agent *agent = call->node.agent;
+	struct to_self to = {manager, agent};
+
+	if (!call->by_rule || call->state == ACG_CALL_ENDED || !call->node.group)
+		return;
+	acg_cgroup_each_pid(call->node.group->dirfd, move_to_self, &to, NULL);
+	if (acg_cgroup_populated(call->node.group->dirfd))
+		return; /* somebody was forked meanwhile: it stays, and the marker is refused */
+	call->usage.populated = false;
+	manager->listener.gone(manager->listener.data, &call->node);
+	acg_manager_event(manager, &agent->node, "yielded", NULL,
+			  "a marker takes the place of the call that a rule had begun",
+			  acg_manager_now());
+	acg_manager_discard(manager, &call->node);
+	agent->counters.begun--;
+	acg_engine_begin_failed(manager->engine, call);
+}
