@@ -148,8 +148,8 @@ static char *describe_monitor(const struct acg_bpf *bpf)
 		   {"growth", PART_CHARGE},
 		   {"reclaim", PART_RECLAIM},
 		   {"stalls", PART_STALL_END}};
-	bool victims = bpf->links[PART_VICTIM_TRACEPOINT] >= 0 ||
-		       bpf->links[PART_VICTIM_FUNCTION] >= 0;
+	bool victims =
+		bpf->links[PART_VICTIM_TRACEPOINT] >= 0 || bpf->links[PART_VICTIM_FUNCTION] >= 0;
 	g_autoptr(GString) seen = g_string_new(victims ? ", OOM victims" : NULL);
 	g_autoptr(GString) missed = g_string_new(victims ? NULL : ", OOM victims");
 
@@ -158,10 +158,9 @@ static char *describe_monitor(const struct acg_bpf *bpf)
 				       all[i].what);
 	if (!missed->len)
 		return g_strdup_printf("sees %s", seen->str + 2);
-	return g_strdup_printf("sees %s; not %s: %s", seen->len ? seen->str + 2 : "nothing",
-			       missed->str + 2,
-			       bpf->no_functions ? bpf->no_functions
-						 : "this kernel has no place for that");
+	return g_strdup_printf(
+		"sees %s; not %s: %s", seen->len ? seen->str + 2 : "nothing", missed->str + 2,
+		bpf->no_functions ? bpf->no_functions : "this kernel has no place for that");
 }
 
 static bool is_complete(const struct acg_bpf *bpf)

@@ -72,11 +72,10 @@ static struct mem_cgroup *own_memcg(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct cgroup_subsys_state *css = BPF_CORE_READ(
-		task, cgroups,
-		subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]);
+		task, cgroups, subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]);
 
-	if (!css || BPF_CORE_READ(css, cgroup, root) !=
-			    BPF_CORE_READ(task, cgroups, dfl_cgrp, root))
+	if (!css ||
+	    BPF_CORE_READ(css, cgroup, root) != BPF_CORE_READ(task, cgroups, dfl_cgrp, root))
 		return NULL;
 	return (void *)css - bpf_core_field_offset(struct mem_cgroup, css);
 }

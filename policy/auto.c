@@ -56,9 +56,8 @@ bool acg_auto_add(struct acg_auto *autos, struct acg_candidate *candidate)
 		acg_candidate_free(candidate);
 		return false;
 	}
-	g_hash_table_insert(
-		autos->by_pid, pid,
-		g_sequence_insert_sorted(autos->by_due, candidate, compare_due, NULL));
+	g_hash_table_insert(autos->by_pid, pid,
+			    g_sequence_insert_sorted(autos->by_due, candidate, compare_due, NULL));
 	return true;
 }
 

@@ -15,7 +15,8 @@
 #include "policy/procfs.h"
 #include "policy/record.h"
 
-#define FAMILY_MAX   256 /* processes moved along with one; those that are forked by then are in the call already */
+#define FAMILY_MAX                                                                                 \
+	256 /* processes moved along with one; those that are forked by then are in the call already */
 #define FAMILY_LOOKS 3   /* whoever is forked while we look is found in the next one */
 #define LOOK_MAX     256 /* processes of one agent that are looked at when events were lost */
 #define LOOK_USEC    (2 * G_USEC_PER_SEC) /* who is older has been told of, or missed before */

@@ -58,7 +58,8 @@ static void who_exits_waits_no_more(void **state)
 
 	(void)state;
 	add(autos, 10, 1000, 5000);
-	assert_false(add(autos, 10, 1500, 10)); /* bash runs its only command itself: the first counts */
+	assert_false(
+		add(autos, 10, 1500, 10)); /* bash runs its only command itself: the first counts */
 	assert_null(acg_auto_take(autos, 11));
 	gone = acg_auto_take(autos, 10);
 	assert_string_equal(gone->command, "command 10");
