@@ -443,9 +443,24 @@ int acg_bpf_ring_consume(struct acg_bpf *bpf, acg_bpf_event_fn callback, void *d
 	return count;
 }
 
+/* Times that the kernel left a program out, since it was at it already on that CPU. */
+static uint64_t missed(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	if (bpf_program__fd(program) < 0 ||
+	    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
+		return 0;
+	return info.recursion_misses;
+}
+
 uint64_t acg_bpf_lost(const struct acg_bpf *bpf)
 {
-	return bpf->bss->dropped + bpf->bss->left_out;
+	const struct acg_monitor *monitor = bpf->monitor;
+
+	return bpf->bss->dropped + bpf->bss->left_out + missed(monitor->progs.acg_fork) +
+	       missed(monitor->progs.acg_exec) + missed(monitor->progs.acg_exit);
 }
 
 void acg_bpf_monitor(struct acg_bpf *bpf, const struct acg_monitor_figures *figures)

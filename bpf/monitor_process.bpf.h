@@ -8,9 +8,15 @@
  * Records of one process come in the order in which things happened, since they are made by itself, or by its parent before it
  * runs. Each carries a number that counts those left out as well, so that a gap shows. It is kept with the leader of the thread
  * group, as is whether the exit was told: several threads may exit at the same moment and all find that nobody is left.
+ *
+ * Newer kernels may take a task off its CPU in the middle of a program, and then leave the program out for the next task there. So
+ * preemption is off while one of these runs; what is left out all the same the kernel counts, and the loader with it.
  */
 #ifndef AGENTCG_BPF_MONITOR_PROCESS_BPF_H
 #define AGENTCG_BPF_MONITOR_PROCESS_BPF_H
+
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
 
 #define SIGNAL_GROUP_EXIT 4 /* signal->group_exit_code counts */
 
@@ -20,6 +26,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct acg_bpf_exec);
 } agentcg_exec SEC(".maps");
+
+static void stay(void)
+{
+	if (bpf_ksym_exists(bpf_preempt_disable))
+		bpf_preempt_disable();
+}
+
+static void go_on(void)
+{
+	if (bpf_ksym_exists(bpf_preempt_enable))
+		bpf_preempt_enable();
+}
 
 static bool wanted(__u32 what, const struct acg_group_entry *entry)
 {
@@ -40,8 +58,7 @@ static void describe(struct acg_bpf_event *event, struct task_struct *leader, __
 	bpf_core_read_str(event->comm, sizeof(event->comm), &leader->comm);
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(acg_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline int tell_fork(struct task_struct *parent, struct task_struct *child)
 {
 	struct acg_bpf_event *event;
 	struct group group;
@@ -66,6 +83,15 @@ int BPF_PROG(acg_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(acg_fork, struct task_struct *parent, struct task_struct *child)
+{
+	stay();
+	tell_fork(parent, child);
+	go_on();
+	return 0;
+}
+
 /* What the kernel has just put on the new program's stack: resident, so that it can be read from here. */
 static __u32 read_args(struct task_struct *task, char *args)
 {
@@ -80,8 +106,7 @@ static __u32 read_args(struct task_struct *task, char *args)
 	return length;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(acg_exec, struct task_struct *task)
+static __always_inline int tell_exec(struct task_struct *task)
 {
 	struct acg_bpf_exec *exec;
 	__u32 zero = 0, number;
@@ -112,6 +137,15 @@ int BPF_PROG(acg_exec, struct task_struct *task)
 	return 0;
 }
 
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(acg_exec, struct task_struct *task)
+{
+	stay();
+	tell_exec(task);
+	go_on();
+	return 0;
+}
+
 /* As wait(2) gives it. */
 static __u32 exit_code_of(struct task_struct *leader)
 {
@@ -133,8 +167,7 @@ static __u64 peak_of(struct task_struct *task)
 	return peak > now ? peak : now;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(acg_exit, struct task_struct *task)
+static __always_inline int tell_exit(struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
 	struct acg_bpf_event *event;
@@ -162,6 +195,15 @@ int BPF_PROG(acg_exit, struct task_struct *task)
 	event->exit_code = exit_code_of(leader);
 	event->peak_kib = peak_of(task);
 	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(acg_exit, struct task_struct *task)
+{
+	stay();
+	tell_exit(task);
+	go_on();
 	return 0;
 }
 
