@@ -160,6 +160,7 @@ static void begin(struct acg_manager *manager, struct acg_agent *agent,
 			acg_manager_refused(manager, agent, true, error);
 		return;
 	}
+	acg_manager_settle(manager); /* nobody waits for an answer */
 	call->missed = held_by(candidate->pid);
 	for (unsigned int look = 0; look < FAMILY_LOOKS; look++)
 		if (!move_family(manager, call, self_path))
@@ -371,6 +372,7 @@ void acg_manager_yield(struct acg_manager *manager, struct acg_call *call)
 	struct acg_agent *agent = call->node.agent;
 	struct to_self to = {manager, agent};
 
+	acg_manager_settle(manager);
 	if (!call->by_rule || call->state == ACG_CALL_ENDED || !call->node.group)
 		return;
 	acg_cgroup_each_pid(call->node.group->dirfd, move_to_self, &to, NULL);
