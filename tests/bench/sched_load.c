@@ -27,6 +27,8 @@ static const char usage_text[] =
 	"20 ms\n"
 	"sched_load used SECONDS CGROUP...     usec of CPU time that each used, for just that "
 	"time\n"
+	"sched_load quota N [CGROUP PERCENT]... sets cpu.max, of 100 ms; usec used by each in N times 10 "
+	"periods\n"
 	"sched_load loops                      turns of an empty loop in 1 ms of CPU time\n"
 	"sched_load bursts CGROUP N LOOPS      usec of N bursts of LOOPS, 20 ms apart: median and "
 	"p99\n"
@@ -144,20 +146,26 @@ static int64_t usage_usec(int fd)
 	return strncmp(text, "usage_usec ", 11) ? -1 : atoll(text + 11);
 }
 
+static int open_in(const char *cgroup, const char *file, int flags)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		fail(path);
+	return fd;
+}
+
 static int run_used(double seconds, char **cgroups, int n)
 {
 	int64_t *before = array(n, sizeof(*before)), *after = array(n, sizeof(*after));
 	int *fds = array(n, sizeof(*fds));
 	int64_t start, elapsed;
 
-	for (int i = 0; i < n; i++) {
-		char path[4096];
-
-		snprintf(path, sizeof(path), "%s/cpu.stat", cgroups[i]);
-		fds[i] = open(path, O_RDONLY | O_CLOEXEC);
-		if (fds[i] < 0)
-			fail(path);
-	}
+	for (int i = 0; i < n; i++)
+		fds[i] = open_in(cgroups[i], "cpu.stat", O_RDONLY);
 	start = now_ns(CLOCK_MONOTONIC);
 	for (int i = 0; i < n; i++)
 		before[i] = usage_usec(fds[i]);
@@ -169,6 +177,50 @@ static int run_used(double seconds, char **cgroups, int n)
 		printf("%.0f\n", (after[i] - before[i]) * seconds * NSEC / elapsed);
 	free(before);
 	free(after);
+	free(fds);
+	return 0;
+}
+
+static void sleep_until(int64_t nsec)
+{
+	struct timespec time = {nsec / NSEC, nsec % NSEC};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
+static void set_quota(const char *cgroup, int percent)
+{
+	int fd = open_in(cgroup, "cpu.max", O_WRONLY);
+
+	if (dprintf(fd, "%d 100000", percent * 1000) < 0)
+		fail("cpu.max");
+	close(fd);
+}
+
+/*
+ * Looked at late in a period, which begins when it is set: then the quota is used up, and being woken some milliseconds late makes
+ * no difference.
+ */
+static int run_quota(int windows, char **args, int n)
+{
+	int64_t *before = array(n, sizeof(*before)), start = now_ns(CLOCK_MONOTONIC) + 75 * MSEC;
+	int *fds = array(n, sizeof(*fds));
+
+	for (int i = 0; i < n; i++) {
+		fds[i] = open_in(args[2 * i], "cpu.stat", O_RDONLY);
+		set_quota(args[2 * i], atoi(args[2 * i + 1]));
+	}
+	for (int window = 0; window <= windows; window++) {
+		sleep_until(start + (window + 1) * NSEC);
+		for (int i = 0; i < n; i++) {
+			int64_t usage = usage_usec(fds[i]);
+
+			if (window)
+				printf("%" PRId64 "%c", usage - before[i], i + 1 < n ? ' ' : '\n');
+			before[i] = usage;
+		}
+	}
+	free(before);
 	free(fds);
 	return 0;
 }
@@ -328,6 +380,8 @@ int main(int argc, char **argv)
 		return run_load(argv[2], atoi(argv[3]), true);
 	if (!strcmp(what, "used") && argc > 3)
 		return run_used(atof(argv[2]), argv + 3, argc - 3);
+	if (!strcmp(what, "quota") && argc > 4)
+		return run_quota(atoi(argv[2]), argv + 3, (argc - 3) / 2);
 	if (!strcmp(what, "loops") && argc == 2)
 		return print_loops();
 	if (!strcmp(what, "bursts") && argc == 5)
