@@ -146,6 +146,12 @@ int acg_sched_load(int groups_fd, const char *pin_dir, struct acg_scheduler **re
 	return acg_fail(error, EOPNOTSUPP, WORDS);
 }
 
+int acg_sched_attach(struct acg_scheduler *sched, GError **error)
+{
+	(void)sched;
+	return acg_fail(error, EOPNOTSUPP, WORDS);
+}
+
 void acg_sched_free(struct acg_scheduler *sched)
 {
 	(void)sched;

@@ -180,10 +180,7 @@ static int load_programs(struct acg_scheduler *sched, char *log, GError **error)
 	rc = acg_sched__load(sched->skeleton);
 	if (rc < 0)
 		return acg_load_error(error, "the scheduler", -rc, log);
-	rc = map_buffers(sched, error);
-	if (rc == 0 && sched->place)
-		rc = acg_pins_keep(sched->skeleton->obj, sched->place, error);
-	return rc < 0 ? rc : attach(sched, error);
+	return map_buffers(sched, error);
 }
 
 static void find_pins(struct acg_scheduler *sched, const char *pin_dir)
@@ -253,6 +250,22 @@ int acg_sched_load(int groups_fd, const char *pin_dir, struct acg_scheduler **re
 	}
 	*ret_sched = sched;
 	return 0;
+}
+
+int acg_sched_attach(struct acg_scheduler *sched, GError **error)
+{
+	libbpf_print_fn_t print;
+	int rc = 0;
+
+	if (sched->link_fd >= 0) /* taken over */
+		return 0;
+	print = acg_quiet_begin();
+	if (sched->place)
+		rc = acg_pins_keep(sched->skeleton->obj, sched->place, error);
+	if (rc >= 0)
+		rc = attach(sched, error);
+	acg_quiet_end(print);
+	return rc;
 }
 
 void acg_sched_free(struct acg_scheduler *sched)

@@ -24,14 +24,20 @@
 struct acg_scheduler;
 
 /*
- * Loads and attaches, and pins it all below pin_dir (acg_bpf_pin_dir(); NULL: it ends with the process). What an earlier process left
- * there is taken over if it is of this very build, else replaced. `groups_fd`: the map agentcg_groups
+ * Loads, which takes long and changes nothing yet; or takes over what an earlier process left attached and pinned below pin_dir
+ * (acg_bpf_pin_dir(); NULL: nothing is pinned), if it is of this very build. `groups_fd`: the map agentcg_groups
  * (acg_bpf_groups_fd()). *ret_sched is to be freed with acg_sched_free(). Errors: EOPNOTSUPP: the kernel has no sched_ext, or lacks an
  * operation that is needed; EBUSY: another scheduler is loaded (the words name it); E2BIG: more
  * CPUs than the program has room for; else the kernel's, with the end of its log.
  */
 int acg_sched_load(int groups_fd, const char *pin_dir, struct acg_scheduler **ret_sched,
 		   GError **error);
+
+/*
+ * Attaches what was loaded, in the place of another build's, and pins it, so that it outlives the process; what was taken over is
+ * attached. Errors: EBUSY as above; else the kernel's, with its reason.
+ */
+int acg_sched_attach(struct acg_scheduler *sched, GError **error);
 
 /* Detaches, which puts every task back into the fair class, removes the pins and frees. NULL: nothing. */
 void acg_sched_free(struct acg_scheduler *sched);

@@ -44,8 +44,9 @@ struct sched_enforcer {
 
 /* What the thread is to do, and what came of it. */
 struct job {
-	struct sched_enforcer *self; /* who wants it loaded; NULL: nobody, it is to be freed */
-	int groups_fd;               /* with self: its own */
+	GMutex lock;                 /* guards self, and is held while it is attached */
+	struct sched_enforcer *self; /* who wants it loaded; NULL: nobody any more */
+	int groups_fd;               /* its own; -1: it is not to be loaded but freed */
 	char *pin_dir;
 	struct acg_scheduler *sched;
 	GError *error;
@@ -67,6 +68,7 @@ static void free_job(void *data)
 		close(job->groups_fd);
 	g_free(job->pin_dir);
 	g_clear_error(&job->error);
+	g_mutex_clear(&job->lock);
 	g_free(job);
 }
 
@@ -86,6 +88,7 @@ static struct job *new_job(void)
 {
 	struct job *job = g_new0(struct job, 1);
 
+	g_mutex_init(&job->lock);
 	job->groups_fd = -1;
 	return job;
 }
@@ -227,29 +230,45 @@ static gboolean on_done(void *data)
 	return G_SOURCE_REMOVE;
 }
 
+/* Who stops meanwhile is heard before the machine gets another scheduler, not while. */
+static void attach(struct job *job)
+{
+	g_mutex_lock(&job->lock);
+	if (job->self && acg_sched_attach(job->sched, &job->error) < 0)
+		g_clear_pointer(&job->sched, acg_sched_free);
+	g_mutex_unlock(&job->lock);
+}
+
 static void work(void *data, void *user_data)
 {
 	struct job *job = data;
 
 	(void)user_data;
-	if (!g_atomic_pointer_get(&job->self)) {
+	if (job->groups_fd < 0) {
 		free_job(job);
 		return;
 	}
 	setpriority(PRIO_PROCESS, 0, LOADING_NICE); /* of this thread alone */
-	acg_sched_load(job->groups_fd, job->pin_dir, &job->sched, &job->error);
+	if (acg_sched_load(job->groups_fd, job->pin_dir, &job->sched, &job->error) == 0)
+		attach(job);
 	g_idle_add_full(G_PRIORITY_DEFAULT, on_done, job, free_job);
 }
 
 static void start_loading(struct sched_enforcer *self)
 {
 	struct job *job;
+	int fd;
 
 	if (self->loading || self->sched || !self->wanted)
 		return;
+	fd = fcntl(self->groups_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0) {
+		failed(self, g_strerror(errno));
+		return;
+	}
 	job = new_job();
 	job->self = self;
-	job->groups_fd = fcntl(self->groups_fd, F_DUPFD_CLOEXEC, 3);
+	job->groups_fd = fd;
 	job->pin_dir = g_strdup(self->pin_dir);
 	self->loading = job;
 	g_thread_pool_push(self->thread, job, NULL);
@@ -357,9 +376,16 @@ static void sched_metrics(struct acg_enforcer *enforcer, GString *out)
 			acg_sched_counter_name(i), values[i]);
 }
 
+static void abandon(struct job *job)
+{
+	g_mutex_lock(&job->lock);
+	job->self = NULL;
+	g_mutex_unlock(&job->lock);
+}
+
 /*
- * Does not wait for the verifier: who stops meanwhile leaves the thread to itself, and it ends with the process, or frees what
- * it made.
+ * Does not wait for the verifier: who stops meanwhile leaves the thread to itself. It attaches nothing any more, and ends with
+ * the process, or else what it made is freed by the main loop.
  */
 static void sched_free(struct acg_enforcer *enforcer)
 {
@@ -369,7 +395,7 @@ static void sched_free(struct acg_enforcer *enforcer)
 	g_clear_handle_id(&self->exit_source, g_source_remove);
 	forget_other(self);
 	if (self->loading)
-		g_atomic_pointer_set(&self->loading->self, NULL);
+		abandon(self->loading);
 	g_thread_pool_free(self->thread, FALSE, !self->loading);
 	acg_sched_free(self->sched);
 	g_free(self->fault);
