@@ -198,6 +198,7 @@ enum acg_sched_counter {
 	ACG_SCHED_EMPTY,        /* a group had nothing that could be taken: somebody was faster */
 	ACG_SCHED_PARKED,       /* a group waits for its quota (cpu.max) */
 	ACG_SCHED_UNPARKED,     /* and goes on */
+	ACG_SCHED_STOPPED,      /* a task's run was ended when a quota (cpu.max) was used up, or nearly */
 	ACG_SCHED_OVERRUN,      /* a debt to cpu.max was cut */
 	ACG_SCHED_LAGGED,       /* a group was so far behind that it lost claim to the rest */
 	ACG_SCHED_CAPPED,       /* a group so far ahead that it would have starved was drawn back */

@@ -51,9 +51,10 @@
  * priority.
  *
  * Limits. cpu.max and cpu.max.burst hold for every cgroup: what runs is subtracted from each
- * ancestor that has a quota, and overdrafts are taken off the next period. A group that has run
- * out, or one below it, is parked on the list of that ancestor, whose timer refills it and takes it
- * back into the heap. cpu.idle is the least weight, and batch. An exiting task is never parked:
+ * ancestor that has a quota, and overdrafts are taken off the next period. When little is left, a
+ * timer of the CPU ends the run, since the tick may be 10 ms away. A group that has run out, or one
+ * below it, is parked on the list of that ancestor, whose timer refills it and takes it back into
+ * the heap. cpu.idle is the least weight, and batch. An exiting task is never parked:
  * others may wait for what it holds.
  *
  * Affinity. A task that may not use every CPU goes to the queue of one CPU it may use, ordered by
@@ -95,11 +96,12 @@ s32 BPF_PROG(acg_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags
 
 	if (!idle)
 		return cpu;
-	data = data_of(p);
-	if (!data || out_of_quota(data->place, scx_bpf_now()))
-		return cpu;
-	data->boosted = 0;
-	insert_local(p, data, -1, slice_of(group_at(data->place)->class), 0);
+	if (shared_read(n_limited)) {
+		data = data_of(p);
+		if (!data || out_of_quota(data->place, scx_bpf_now()))
+			return cpu;
+	}
+	insert_local(p, -1, SLICE_NORMAL, 0);
 	count(ACG_SCHED_DIRECT);
 	return cpu;
 }
@@ -113,9 +115,8 @@ void BPF_PROG(acg_enqueue, struct task_struct *p, u64 enq_flags)
 		scx_bpf_dsq_insert(p, SCX(dsq_id_flags, SCX_DSQ_LOCAL), SLICE_NORMAL, enq_flags);
 		return;
 	}
-	data->boosted = 0;
 	if (p->nr_cpus_allowed == 1 && (p->flags & PF_KTHREAD))
-		insert_kthread(p, data, enq_flags);
+		insert_kthread(p, enq_flags);
 	else
 		enqueue_task(p, data, enq_flags);
 }
@@ -162,7 +163,8 @@ void BPF_PROG(acg_runnable, struct task_struct *p, u64 enq_flags)
 	now = scx_bpf_now();
 	group = group_at(data->place);
 	data->ready_at = now;
-	classify(data->place, now);
+	data->boosted = 0;
+	classify_if_old(data->place, now);
 	first = __sync_fetch_and_add(&group->ready, 1) == 0;
 	if (first)
 		advance(&group->tag, virtual_start(p));
@@ -185,6 +187,7 @@ void BPF_PROG(acg_running, struct task_struct *p)
 	figures = &places[data->place & GROUP_MASK].figures;
 	leave_queue(data);
 	data->charged = data->started = p->se.sum_exec_runtime;
+	data->granted = scx_of(p)->slice;
 	if (data->ready_at)
 		__sync_fetch_and_add(&figures->wait_ns, scx_bpf_now() - data->ready_at);
 	data->ready_at = 0;
@@ -195,20 +198,28 @@ void BPF_PROG(acg_running, struct task_struct *p)
 	}
 	advance(&group->task_time, scx_of(p)->dsq_vtime);
 	cpu->class = group->class;
+	arm_stop(scx_bpf_task_cpu(p), data->place);
 	__sync_fetch_and_add(&figures->slices, 1);
 }
 
 SEC("struct_ops/acg_stopping")
 void BPF_PROG(acg_stopping, struct task_struct *p, bool runnable)
 {
+	struct acg_cpu *cpu = cpu_at(scx_bpf_task_cpu(p));
 	struct task_data *data = data_of(p);
+	struct acg_group *group;
 
 	if (!data)
 		return;
+	group = group_at(data->place);
 	charge(p, data);
-	cpu_at(scx_bpf_task_cpu(p))->class = CLASS_NONE;
-	if (!runnable)
+	cpu->class = CLASS_NONE;
+	cpu->limited = 0;
+	if (!runnable) {
+		if (group->queued > 0) /* it used less than was prepaid: the others come sooner */
+			queue_group(data->place);
 		return;
+	}
 	data->ready_at = scx_bpf_now();
 	if (!data->yielded && data->charged - data->started < data->granted)
 		__sync_fetch_and_add(&places[data->place & GROUP_MASK].figures.preemptions, 1);
@@ -332,6 +343,7 @@ static void start_place(u32 place, u32 parent, u64 id, struct scx_cgroup_init_ar
 	group->tag = virtual_now;
 	group->task_time = 0;
 	group->sum = group->contribution = 0;
+	group->inverse = 1 << SHARE_SHIFT;
 	group->ready = group->queued = 0;
 	group->parent = parent;
 	group->next = 0;
@@ -482,6 +494,17 @@ void BPF_PROG(acg_cpu_offline, s32 cpu)
 	bpf_iter_scx_dsq_destroy(&it);
 }
 
+static s32 start_cpu(u32 cpu)
+{
+	struct stop *stop = bpf_map_lookup_elem(&sched_stops, &cpu);
+
+	if (!stop)
+		return -ENOMEM;
+	bpf_timer_init(&stop->timer, &sched_stops, CLOCK_MONOTONIC);
+	bpf_timer_set_callback(&stop->timer, on_stop);
+	return scx_bpf_create_dsq(QUEUE_CPU | cpu, -1);
+}
+
 SEC("struct_ops.s/acg_init")
 s32 BPF_PROG(acg_init)
 {
@@ -495,7 +518,7 @@ s32 BPF_PROG(acg_init)
 	bpf_for (cpu, 0, ACG_SCHED_CPUS) {
 		if (rc || cpu >= n_ids)
 			break;
-		rc = scx_bpf_create_dsq(QUEUE_CPU | cpu, -1);
+		rc = start_cpu(cpu);
 	}
 	return rc;
 }

@@ -40,7 +40,7 @@ static bool is_victim(struct task_struct *p, u32 cpu, u32 class)
  * A CPU that runs something of a lower class: p's own if that will do, else batch before normal;
  * -1: none.
  */
-static s32 find_victim(struct task_struct *p, u32 class)
+__noinline int find_victim(struct task_struct *p __arg_trusted, u32 class)
 {
 	u32 own = scx_bpf_task_cpu(p), n_ids = scx_bpf_nr_cpu_ids(), i;
 	s32 found = -1;
@@ -62,10 +62,8 @@ static s32 find_victim(struct task_struct *p, u32 class)
 	return found;
 }
 
-static void insert_local(struct task_struct *p, struct task_data *data, s32 cpu, u64 slice,
-			 u64 flags)
+static void insert_local(struct task_struct *p, s32 cpu, u64 slice, u64 flags)
 {
-	data->granted = slice;
 	scx_bpf_dsq_insert(p,
 			   cpu < 0 ? SCX(dsq_id_flags, SCX_DSQ_LOCAL)
 				   : SCX(dsq_id_flags, SCX_DSQ_LOCAL_ON) | cpu,
@@ -73,14 +71,22 @@ static void insert_local(struct task_struct *p, struct task_data *data, s32 cpu,
 }
 
 /* Per-CPU kernel threads do the kernel's own work: they do not wait behind a batch slice. */
-static void insert_kthread(struct task_struct *p, struct task_data *data, u64 flags)
+static void insert_kthread(struct task_struct *p, u64 flags)
 {
 	s32 cpu = scx_bpf_task_cpu(p);
 
 	flags |= SCX(enq_flags, SCX_ENQ_HEAD);
 	if (cpu_at(cpu)->class == CLASS_BATCH)
 		flags |= SCX(enq_flags, SCX_ENQ_PREEMPT);
-	insert_local(p, data, -1, SLICE_NORMAL, flags);
+	insert_local(p, -1, SLICE_NORMAL, flags);
+}
+
+static void note_pinned(struct task_data *data)
+{
+	if (!data || data->pinned)
+		return;
+	data->pinned = 1;
+	__sync_fetch_and_add(&n_pinned, 1);
 }
 
 static void insert_pinned(struct task_struct *p, struct task_data *data, u64 slice, u64 flags)
@@ -91,6 +97,7 @@ static void insert_pinned(struct task_struct *p, struct task_data *data, u64 sli
 	u64 shift = key_of(group) - group->tag;
 
 	bound_tag(group, true);
+	note_pinned(data);
 	data->prepaid += cost;
 	scx_bpf_dsq_insert_vtime(p, QUEUE_CPU | cpu, slice,
 				 __sync_fetch_and_add(&group->tag, cost) + shift, flags);
@@ -109,6 +116,10 @@ static void enter_queue(struct task_data *data)
 
 static void leave_queue(struct task_data *data)
 {
+	if (data->pinned) {
+		data->pinned = 0;
+		__sync_fetch_and_sub(&n_pinned, 1);
+	}
 	if (!data->queued)
 		return;
 	__sync_fetch_and_sub(&group_at(data->queued - 1)->queued, 1);
@@ -123,7 +134,6 @@ static void insert_shared(struct task_struct *p, struct task_data *data, u64 sli
 	if (before(time, oldest))
 		time = oldest;
 	enter_queue(data);
-	data->granted = slice;
 	scx_bpf_dsq_insert_vtime(p, QUEUE_GROUP | data->place, slice, time, flags);
 }
 
@@ -157,7 +167,7 @@ static bool boost(struct task_struct *p, struct task_data *data, u64 flags, u64 
 		return false;
 	cpu_at(cpu)->class = CLASS_LATENCY;
 	data->boosted = 1;
-	insert_local(p, data, cpu, SLICE_LATENCY, flags | SCX(enq_flags, SCX_ENQ_PREEMPT));
+	insert_local(p, cpu, SLICE_LATENCY, flags | SCX(enq_flags, SCX_ENQ_PREEMPT));
 	count(ACG_SCHED_BOOSTED);
 	return true;
 }
@@ -170,7 +180,7 @@ static void enqueue_task(struct task_struct *p, struct task_data *data, u64 flag
 	u32 limiter;
 
 	if (p->flags & PF_EXITING) {
-		insert_local(p, data, -1, SLICE_NORMAL, flags);
+		insert_local(p, -1, SLICE_NORMAL, flags);
 		return;
 	}
 	limiter = out_of_quota(data->place, now);
@@ -180,7 +190,7 @@ static void enqueue_task(struct task_struct *p, struct task_data *data, u64 flag
 		return;
 	}
 	if (flags & SCX(enq_flags, SCX_ENQ_LAST)) {
-		insert_local(p, data, -1, slice_of(group->class), flags);
+		insert_local(p, -1, slice_of(group->class), flags);
 		return;
 	}
 	if (woken && boost(p, data, flags, now))

@@ -48,11 +48,14 @@ static __always_inline void heap_down(u64 key, u32 place)
 	heap_put(shared_read(heap_cursor), key, place);
 }
 
+/* Puts it in, or, if it is in, to its place by a smaller key. */
 static __always_inline void heap_add(u32 place, u64 key)
 {
-	if (heap_size >= ACG_SCHED_GROUPS)
+	u32 index = heap_at[place & GROUP_MASK];
+
+	if (!index && heap_size >= ACG_SCHED_GROUPS)
 		return;
-	heap_cursor = heap_size++;
+	heap_cursor = index ? index - 1 : heap_size++;
 	heap_up(key, place);
 }
 
@@ -76,6 +79,12 @@ static __always_inline void heap_remove(u32 place)
 		heap_down(key, place);
 }
 
+/* In virtual time, a whole slice. */
+static __always_inline u64 slice_cost(const struct acg_group *group)
+{
+	return slice_of(group->class) * group->inverse >> SHARE_SHIFT;
+}
+
 static bool has_burst(const struct acg_group *group, u64 inverse)
 {
 	return before(group->tag, virtual_now + (BOOST_BURST * inverse >> SHARE_SHIFT));
@@ -91,16 +100,25 @@ static __always_inline u64 key_of(const struct acg_group *group)
 	return group->class == CLASS_BATCH ? group->tag + shift : group->tag;
 }
 
-/* Sees to it that the group is in the heap. It may be parked instead. */
+/* True if the group is in the heap, and not for later than its tag says. */
+static __always_inline bool is_in_heap(u32 place, u64 key)
+{
+	u32 index = shared_read(heap_at[place & GROUP_MASK]);
+
+	return index && !before(key, heap[(index - 1) & GROUP_MASK].key);
+}
+
+/* Sees to it that the group is in the heap, where its tag says. It may be parked instead. */
 __noinline int queue_group(u32 place)
 {
 	struct acg_group *group = group_at(place);
+	u64 key = key_of(group);
 
-	if (shared_read(heap_at[place & GROUP_MASK]))
+	if (is_in_heap(place, key))
 		return 0; /* leave_heap() looks again after taking it out */
 	bpf_spin_lock(&heap_lock);
-	if (!heap_at[place & GROUP_MASK] && !group->parked)
-		heap_add(place, key_of(group));
+	if (!group->parked && !is_in_heap(place, key))
+		heap_add(place, key);
 	bpf_spin_unlock(&heap_lock);
 	return 0;
 }
@@ -143,14 +161,17 @@ static u64 virtual_start(struct task_struct *p)
 	return now;
 }
 
-/* While nobody waits, running costs nothing: whoever comes next must not be owed for it. */
-static void forgive(struct task_struct *p, struct acg_group *group)
+/*
+ * While nobody waits, running costs nothing: whoever comes next must not be owed for it.
+ * `pinned_to`: the CPU of a pinned task, or -1.
+ */
+static void forgive(struct acg_group *group, s32 pinned_to)
 {
 	u64 most = shared_read(virtual_now) + ALONE_AHEAD * n_cpus, tag = shared_read(group->tag);
 
 	if (shared_read(heap_size) || !before(most, tag))
 		return;
-	if (is_pinned(p) && scx_bpf_dsq_nr_queued(QUEUE_CPU | scx_bpf_task_cpu(p)) > 0)
+	if (pinned_to >= 0 && scx_bpf_dsq_nr_queued(QUEUE_CPU | pinned_to) > 0)
 		return;
 	__sync_fetch_and_sub(&group->tag, tag - most);
 }

@@ -4,9 +4,9 @@
 #define AGENTCG_BPF_SCHED_PICK_BPF_H
 
 /*
- * The group whose turn it is, if it comes before `limit`; its entry is moved on by a slice at once,
- * so that the next CPU looks elsewhere. An entry older than its group's tag is put right first.
- * ROOT: none.
+ * The group whose turn it is, if it comes before `limit`; its entry is moved on at once by what a
+ * slice costs, so that the next CPU looks elsewhere. An entry older than its group's tag is put
+ * right first. ROOT: none.
  */
 __noinline u32 pick_group(u64 limit)
 {
@@ -21,7 +21,7 @@ __noinline u32 pick_group(u64 limit)
 			place = heap[0].place;
 			real = key_of(group_at(place));
 			stale = before(key + MSEC / 4, real);
-			heap_down(stale ? real : key + SLICE_NORMAL, place);
+			heap_down(stale ? real : real + slice_cost(group_at(place)), place);
 		}
 	}
 	bpf_spin_unlock(&heap_lock);
@@ -44,8 +44,10 @@ static void spread_pinned(u32 place)
 		if (!is_pinned(p))
 			continue;
 		scx_bpf_dsq_move_set_vtime(&it, key_of(group_at(place)));
-		if (scx_bpf_dsq_move_vtime(&it, p, QUEUE_CPU | scx_bpf_task_cpu(p), 0))
+		if (scx_bpf_dsq_move_vtime(&it, p, QUEUE_CPU | scx_bpf_task_cpu(p), 0)) {
+			note_pinned(data_of(p));
 			count(ACG_SCHED_SPREAD);
+		}
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 }
@@ -66,7 +68,7 @@ static void prepay(s32 cpu_id, u32 place)
 }
 
 /* Moves a task of the group to this CPU. */
-static bool take_from(s32 cpu, u32 place, u64 now)
+__noinline int take_from(s32 cpu, u32 place, u64 now)
 {
 	u32 limiter = out_of_quota(place, now);
 
@@ -85,7 +87,7 @@ static bool take_from(s32 cpu, u32 place, u64 now)
 	return true;
 }
 
-static bool take_shared(s32 cpu, u64 limit, u64 now)
+__noinline int take_shared(s32 cpu, u64 limit, u64 now)
 {
 	u32 place, try;
 
@@ -125,10 +127,10 @@ static void park_head(u64 queue, u32 limiter, u64 now)
 }
 
 /*
- * When the head of a CPU's own queue is due; false: there is none. Those out of quota are put away
+ * When the head of a CPU's own queue is due; 0: there is none. Those out of quota are put away
  * first.
  */
-static bool pinned_head(s32 cpu, u64 *key, u64 now)
+__noinline u64 pinned_head(s32 cpu, u64 now)
 {
 	u64 queue = QUEUE_CPU | cpu;
 	struct task_struct *p;
@@ -136,19 +138,16 @@ static bool pinned_head(s32 cpu, u64 *key, u64 now)
 	u32 limiter, try;
 
 	bpf_for (try, 0, PICKS_MAX) {
-		if (!scx_bpf_dsq_nr_queued(queue))
-			return false;
 		p = scx_bpf_dsq_peek(queue);
 		if (!p)
-			return false;
+			return 0;
 		data = data_of(p);
 		limiter = data ? out_of_quota(data->place, now) : ROOT;
-		*key = scx_of(p)->dsq_vtime;
 		if (!limiter || (p->flags & PF_EXITING))
-			return true;
+			return scx_of(p)->dsq_vtime;
 		park_head(queue, limiter, now);
 	}
-	return false;
+	return 0;
 }
 
 static bool take_pinned(s32 cpu_id, u64 key)
@@ -164,7 +163,7 @@ static bool take_pinned(s32 cpu_id, u64 key)
 	return true;
 }
 
-static bool steal(s32 thief)
+__noinline int steal(s32 thief)
 {
 	u32 n_ids = scx_bpf_nr_cpu_ids(), cpu;
 
@@ -181,11 +180,15 @@ static bool steal(s32 thief)
 	return false;
 }
 
-static bool keep(struct task_struct *prev, struct task_data *data)
+static bool keep(s32 cpu, struct task_struct *prev, struct task_data *data)
 {
-	u64 slice = slice_of(group_at(data->place)->class);
+	struct acg_group *group = group_at(data->place);
+	u64 slice = slice_of(group->class);
 
 	data->started = data->charged;
+	data->prepaid = slice_cost(group);
+	__sync_fetch_and_add(&group->tag, data->prepaid);
+	arm_stop(cpu, data->place);
 	data->granted = slice;
 	scx_bpf_task_set_slice(prev, slice);
 	places[data->place & GROUP_MASK].figures.slices++;
@@ -199,7 +202,7 @@ static bool prev_key(struct task_struct *prev, struct task_data *data, u64 *key,
 	struct acg_group *group = group_at(data->place);
 
 	charge(prev, data);
-	classify(data->place, now);
+	classify_if_old(data->place, now);
 	if (data->yielded || out_of_quota(data->place, now))
 		return false;
 	bound_tag(group, is_pinned(prev));
@@ -209,17 +212,19 @@ static bool prev_key(struct task_struct *prev, struct task_data *data, u64 *key,
 
 static void dispatch_next(s32 cpu, struct task_struct *prev, struct task_data *data)
 {
-	u64 now = scx_bpf_now(), far = virtual_now + (~0ULL >> 2), own = far, pinned = far;
+	u64 now = scx_bpf_now(), own = virtual_now + (~0ULL >> 2), pinned;
 	bool has_prev = data && prev_key(prev, data, &own, now);
-	bool has_pinned = pinned_head(cpu, &pinned, now);
 
-	if (take_shared(cpu, before(own, pinned) ? own : pinned, now))
+	pinned = shared_read(n_pinned) ? pinned_head(cpu, now) : 0;
+	if (shared_read(heap_size) &&
+	    take_shared(cpu, pinned && before(pinned, own) ? pinned : own, now))
 		return;
-	if (has_pinned && !before(own, pinned) && take_pinned(cpu, pinned))
+	if (pinned && !before(own, pinned) && take_pinned(cpu, pinned))
 		return;
-	if (has_prev && keep(prev, data))
+	if (has_prev && keep(cpu, prev, data))
 		return;
-	steal(cpu);
+	if (shared_read(n_pinned))
+		steal(cpu);
 }
 
 #endif

@@ -66,6 +66,55 @@ __noinline int spend_quota(u32 place, u64 delta)
 	return 0;
 }
 
+/* How long a task of the group may run until a quota could be used up, if all run that share it. */
+__noinline u64 quota_time(u32 place)
+{
+	u64 least = STOP_NEAR + 1;
+	int level;
+
+	for (level = 0; level < LEVELS_MAX && place != ROOT; level++) {
+		struct acg_group *group = group_at(place);
+		s64 left = shared_read(group->left);
+		u32 sharers = n_cpus;
+
+		if (!level && (u32)group->ready < sharers)
+			sharers = group->ready;
+		left = left > 0 ? (u64)left / (sharers ? sharers : 1) : 0;
+		if (group->quota && (u64)left < least)
+			least = left;
+		place = group->parent;
+	}
+	return least < STOP_LEAST ? STOP_LEAST : least;
+}
+
+/* The tick sees to a quota that lasts for long. */
+static void arm_stop(u32 cpu, u32 place)
+{
+	struct stop *stop;
+	u64 wait;
+
+	if (!shared_read(n_limited))
+		return;
+	wait = quota_time(place);
+	stop = bpf_map_lookup_elem(&sched_stops, &cpu);
+	if (!stop || wait > STOP_NEAR)
+		return;
+	cpu_at(cpu)->limited = 1;
+	if (bpf_timer_start(&stop->timer, wait, BPF_F_TIMER_CPU_PIN))
+		count(ACG_SCHED_TIMER_FAILED);
+}
+
+/* What runs is charged, and goes on if it may. */
+static int on_stop(void *map, u32 *cpu, struct stop *value)
+{
+	if (!cpu_at(*cpu)->limited)
+		return 0;
+	cpu_at(*cpu)->limited = 0;
+	scx_bpf_kick_cpu(*cpu, SCX(kick_flags, SCX_KICK_PREEMPT));
+	count(ACG_SCHED_STOPPED);
+	return 0;
+}
+
 static void start_timer(u32 place, u64 now)
 {
 	struct acg_group *group = group_at(place);
@@ -104,14 +153,19 @@ __noinline int park(u32 place, u32 limiter, u64 now)
 	return 0;
 }
 
-static void kick_idle(void)
+/* As many idle CPUs as there are tasks for them. */
+static void kick_idle(s32 n)
 {
 	const struct cpumask *online = scx_bpf_get_online_cpumask();
-	s32 cpu = scx_bpf_pick_idle_cpu(online, 0);
+	s32 i, cpu;
 
-	scx_bpf_put_cpumask(online);
-	if (cpu >= 0)
+	bpf_for (i, 0, n) {
+		cpu = scx_bpf_pick_idle_cpu(online, 0);
+		if (cpu < 0)
+			break;
 		scx_bpf_kick_cpu(cpu, 0);
+	}
+	scx_bpf_put_cpumask(online);
 }
 
 /* Takes one parked group back into the heap. False: there is none. */
@@ -134,7 +188,7 @@ __noinline int unpark_one(u32 limiter)
 	if (!place)
 		return 0;
 	count(ACG_SCHED_UNPARKED);
-	kick_idle();
+	kick_idle(group->queued);
 	return 1;
 }
 
@@ -166,7 +220,7 @@ static void set_quota(u32 place, u64 period_us, u64 quota_us, u64 burst_us)
 	if (!refill)
 		return;
 	if (quota && !group->has_timer) {
-		bpf_timer_init(&refill->timer, &sched_refills, 1 /* CLOCK_MONOTONIC */);
+		bpf_timer_init(&refill->timer, &sched_refills, CLOCK_MONOTONIC);
 		bpf_timer_set_callback(&refill->timer, on_refill);
 		group->has_timer = 1;
 	}
@@ -181,36 +235,38 @@ static void set_quota(u32 place, u64 period_us, u64 quota_us, u64 burst_us)
 		start_timer(place, group->period_at - group->period);
 }
 
-static void charge_group(struct task_struct *p, struct task_data *data, u64 delta)
+/* While nobody waits, what the share is does not matter: an old one will do. */
+__noinline int charge_group(u32 place, u64 delta, u64 prepaid, s32 pinned_to)
 {
-	struct acg_group *group = group_at(data->place);
-	u64 inverse = inverse_share(data->place);
+	struct acg_group *group = group_at(place);
+	u64 inverse = shared_read(heap_size) || pinned_to >= 0 ? inverse_share(place)
+							       : group->inverse;
 
-	__sync_fetch_and_add(&group->tag, (delta * inverse >> SHARE_SHIFT) - data->prepaid);
-	data->prepaid = 0;
-	forgive(p, group);
-	spend_quota(data->place, delta);
-	if (data->boosted)
-		__sync_fetch_and_sub(&boost_left, delta);
+	__sync_fetch_and_add(&group->tag, (delta * inverse >> SHARE_SHIFT) - prepaid);
+	forgive(group, pinned_to);
+	spend_quota(place, delta);
+	__sync_fetch_and_add(&places[place & GROUP_MASK].figures.run_ns, delta);
+	return 0;
 }
 
 /* Accounts what p has run since it was last looked at. */
 static void charge(struct task_struct *p, struct task_data *data)
 {
-	struct acg_sched_figures *figures = &places[data->place & GROUP_MASK].figures;
 	struct acg_group *group = group_at(data->place);
 	u64 total = p->se.sum_exec_runtime, delta = total - data->charged, weight, time;
 
 	if (!delta && !data->prepaid)
 		return;
 	data->charged = total;
-	charge_group(p, data, delta);
+	charge_group(data->place, delta, data->prepaid, is_pinned(p) ? scx_bpf_task_cpu(p) : -1);
+	data->prepaid = 0;
+	if (data->boosted)
+		__sync_fetch_and_sub(&boost_left, delta);
 	weight = scx_of(p)->weight;
 	time = scx_of(p)->dsq_vtime + delta * 100 / (weight ? weight : 1);
 	if (before(group->task_time + TASK_AHEAD, time))
 		time = group->task_time + TASK_AHEAD;
 	scx_bpf_task_set_dsq_vtime(p, time);
-	__sync_fetch_and_add(&figures->run_ns, delta);
 }
 
 #endif

@@ -35,8 +35,8 @@ __noinline int contribute_upwards(u32 place)
 {
 	int level;
 
-	for (level = 0; level < LEVELS_MAX && place != ROOT; level++) {
-		if (!contribute(place))
+	bpf_for (level, 0, LEVELS_MAX) {
+		if (place == ROOT || !contribute(place))
 			break;
 		place = group_at(place)->parent;
 	}
@@ -49,7 +49,8 @@ __noinline int contribute_upwards(u32 place)
  */
 __noinline u64 inverse_share(u32 place)
 {
-	u64 inverse = (group_at(place)->slowed ? SLOWED_COST : 1) << SHARE_SHIFT;
+	struct acg_group *own = group_at(place);
+	u64 inverse = (own->slowed ? SLOWED_COST : 1) << SHARE_SHIFT;
 	int level;
 
 	for (level = 0; level < LEVELS_MAX && place != ROOT; level++) {
@@ -63,6 +64,7 @@ __noinline u64 inverse_share(u32 place)
 			inverse = INVERSE_MAX;
 		place = group->parent;
 	}
+	own->inverse = inverse;
 	return inverse;
 }
 
@@ -75,7 +77,7 @@ static u32 class_of(const struct acg_group_entry *entry)
 	return entry->cpu_class == ACG_CPU_BATCH ? CLASS_BATCH : CLASS_NORMAL;
 }
 
-/* Looks the group's class up again if it is old: the nearest entry of the map from it upwards. */
+/* Looks the group's class up: in the nearest entry of the map from it upwards. */
 __noinline int classify(u32 place, u64 now)
 {
 	struct acg_group *group = group_at(place);
@@ -83,10 +85,10 @@ __noinline int classify(u32 place, u64 now)
 	u32 class = CLASS_NORMAL, up = place, slowed = 0;
 	int level;
 
-	if (group->class && now - group->classed_at < CLASS_AGE)
-		return 0;
 	group->classed_at = now;
-	for (level = 0; level < LEVELS_MAX && up > ROOT_TASKS; level++) {
+	bpf_for (level, 0, LEVELS_MAX) {
+		if (up <= ROOT_TASKS)
+			break;
 		entry = bpf_map_lookup_elem(&agentcg_groups, &places[up & GROUP_MASK].cgroup);
 		if (entry) {
 			class = class_of(entry);
@@ -99,6 +101,14 @@ __noinline int classify(u32 place, u64 now)
 	group->slowed = slowed;
 	group->class = group->idle ? CLASS_BATCH : class;
 	return 0;
+}
+
+static void classify_if_old(u32 place, u64 now)
+{
+	const struct acg_group *group = group_at(place);
+
+	if (!group->class || now - group->classed_at >= CLASS_AGE)
+		classify(place, now);
 }
 
 #endif

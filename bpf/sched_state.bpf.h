@@ -16,6 +16,9 @@
 #define ALONE_AHEAD  (3 * MSEC)    /* what nobody else wanted is hardly charged */
 #define AHEAD_MAX    (4000 * MSEC) /* far below the watchdog's limit */
 
+#define STOP_LEAST   (MSEC / 2)  /* what a task may overdraw cpu.max by */
+#define STOP_NEAR    (20 * MSEC) /* beyond it the tick will do */
+
 #define BOOST_BURST  (8 * MSEC)  /* of a group's own running beyond its share */
 #define BOOST_BUCKET (40 * MSEC) /* of all boosts, for each CPU */
 #define CLASS_AGE    (2 * MSEC)
@@ -47,6 +50,7 @@
 #define PF_MEMALLOC  0x00000800
 #define PF_KTHREAD   0x00200000
 
+#define CLOCK_MONOTONIC 1
 #define ENOMEM       12
 
 /* Sections that user space does not map; the kernel keeps 15 characters of ".bss.NAME". */
@@ -60,6 +64,7 @@ struct acg_group {
 	u64 task_time; /* the time within, of the task that started last */
 	u64 sum;       /* contributions of its children; under tree_lock */
 	u64 contribution;
+	u64 inverse; /* 1 / share, as it was computed last */
 	u32 weight; /* times WEIGHT_SCALE */
 	s32 ready;  /* its tasks that run or wait */
 	s32 queued; /* of them in its queue, or on the way there */
@@ -93,7 +98,7 @@ struct acg_cpu {
 	u64 prepaid;     /* by the group picked last, until its task runs */
 	u32 prepaid_by;
 	u32 class; /* of what runs; CLASS_NONE: nothing of ours */
-	u32 offline;
+	u32 limited; /* 1: when its timer fires, a quota may be used up by what runs */
 	u32 unused[3];
 	u64 padding[3];
 };
@@ -106,11 +111,17 @@ struct task_data {
 	u64 prepaid;
 	u32 place;
 	u32 queued; /* place in whose queue it is, plus 1 */
+	u32 pinned; /* it counts in n_pinned */
 	u32 boosted;
 	u32 yielded;
+	u32 unused;
 };
 
 struct refill {
+	struct bpf_timer timer;
+};
+
+struct stop {
 	struct bpf_timer timer;
 };
 
@@ -135,6 +146,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct refill);
 } sched_refills SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ACG_SCHED_CPUS);
+	__type(key, __u32);
+	__type(value, struct stop);
+} sched_stops SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -165,6 +183,7 @@ u32 free_place hidden("numbers");
 u32 n_limited hidden("numbers"); /* groups with a quota */
 u32 n_cpus hidden("numbers");    /* online */
 u32 n_rescued hidden("numbers");
+u32 n_pinned hidden("numbers"); /* tasks in queues of CPUs, or on the way there or from there */
 u64 virtual_now hidden("numbers");
 s64 boost_left hidden("numbers");
 u64 boost_at hidden("numbers");

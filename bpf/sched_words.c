@@ -25,6 +25,7 @@ static const char *const counter_names[ACG_SCHED_N_COUNTERS] = {
 	[ACG_SCHED_EMPTY] = "empty",
 	[ACG_SCHED_PARKED] = "parked",
 	[ACG_SCHED_UNPARKED] = "unparked",
+	[ACG_SCHED_STOPPED] = "stopped",
 	[ACG_SCHED_OVERRUN] = "overrun",
 	[ACG_SCHED_LAGGED] = "lagged",
 	[ACG_SCHED_CAPPED] = "capped",
