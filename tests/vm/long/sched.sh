@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vm: timeout=500 kernels=7.3
 # The scheduler, as far as it can be told in a short time and on any machine: it is loaded and switched by the policy while
-# calls run; CPU goes by weight, at two levels; cpu.max holds for cgroups that are not agentcg's; a latency call's bursts do not
-# wait behind batch calls; tasks with affinity run; nothing is left when calls are gone; and when it is taken off, or
-# the daemon is killed, everything goes on in the fair class and `status` says why.
+# calls run; CPU goes by weight, at two levels; cpu.max, cpu.max.burst and cpu.idle hold for cgroups that are not agentcg's; a
+# latency call's bursts do not wait behind batch calls; tasks with affinity run; nothing is left when calls are gone; a stop
+# does not wait for the loading; and when it is taken off, or the daemon is killed, everything goes on in the fair class and
+# `status` says why.
 set -euo pipefail
 cgroup=/sys/fs/cgroup
 root=$cgroup/agentcg
@@ -105,6 +106,30 @@ mapfile -t got < <(used 4 "$cgroup/outside")
 between "percent of a CPU" $((got[0] / 40000)) 17 23
 echo 1 > "$cgroup/outside/cgroup.kill"
 
+echo "# cpu.max.burst: who has saved quota works on without waiting for the next period"
+mkdir "$cgroup/outside-burst"
+work=$(($("$ACG_BUILD/tests/bench/sched_load" loops) * 55)) # 55 ms
+burst() { "$ACG_BUILD/tests/bench/sched_load" bursts "$cgroup/outside-burst" 1 "$work" | cut -d' ' -f1; }
+echo "30000 300000" > "$cgroup/outside-burst/cpu.max" # a period begins
+without=$(burst)
+echo 30000 > "$cgroup/outside-burst/cpu.max.burst"
+with=$(for _ in 1 2 3; do sleep 1; burst; done | sort -n | head -n 1)
+echo "# 55 ms of work: $with us with a burst, $without us without"
+[ "$((with * 2))" -lt "$without" ] || fail "a burst does not help"
+
+echo "# cpu.idle: what the others leave"
+mkdir "$cgroup/outside-idle"
+echo 1 > "$cgroup/outside-idle/cpu.idle"
+spin "$cgroup/outside-idle" 2
+sleep 0.5
+mapfile -t got < <(used 4 "$cgroup/outside-idle")
+between "percent of a CPU beside others" $((got[0] / 40000)) 0 8
+echo 0 > "$cgroup/outside-idle/cpu.idle"
+sleep 0.5
+mapfile -t got < <(used 2 "$cgroup/outside-idle")
+between "percent of a CPU when it is not idle" $((got[0] / 20000)) 50 150
+echo 1 > "$cgroup/outside-idle/cgroup.kill"
+
 echo "# figures"
 info=$(cat "$mount/agents/a/calls/one/info")
 [ "$(jq .slices <<< "$info")" -gt 10 ] || fail "slices: $info"
@@ -150,6 +175,19 @@ wait_for '"event":"sched_lost"' "$mount/events"
 grep '"event":"sched_lost"' "$mount/events" | grep -q -i sysrq || fail "why?"
 mapfile -t got < <(used 1 "$root/b/call-x")
 [ "${got[0]}" -gt 100000 ] || fail "nothing runs without it"
+wait_for '^sched_ext on' "$mount/status"
+
+echo "# a stop does not wait for the loading"
+cat "$TMPDIR/off" > "$mount/policy"
+wait_for disabled $scx/state
+loads=$(cat $scx/enable_seq)
+sed 's/off/on/' "$TMPDIR/off" > "$TMPDIR/policy"
+cat "$TMPDIR/policy" > "$mount/policy"
+wait_for '^sched_ext off *being loaded' "$mount/status"
+kill "$daemon"
+wait "$daemon" || true
+[ "$(cat $scx/enable_seq)" = "$loads" ] || fail "it waited until the scheduler was loaded"
+start_daemon
 wait_for '^sched_ext on' "$mount/status"
 
 echo "# the daemon is killed: the scheduler goes on, until the next one ends"
