@@ -231,8 +231,10 @@ static void set_quota(u32 place, u64 period_us, u64 quota_us, u64 burst_us)
 	group->period_at = scx_bpf_now();
 	group->left = quota;
 	group->quota = quota;
-	if (group->has_timer) /* whoever is parked here is looked at anew */
-		start_timer(place, group->period_at - group->period);
+	if (group->has_timer) { /* whoever is parked here is looked at anew */
+		group->armed = 1;
+		bpf_timer_start(&refill->timer, 1000, 0);
+	}
 }
 
 /* While nobody waits, what the share is does not matter: an old one will do. */
