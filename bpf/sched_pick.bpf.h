@@ -35,7 +35,7 @@ static void spread_pinned(u32 place)
 {
 	struct bpf_iter_scx_dsq___agentcg it;
 	struct task_struct *p;
-	int n = 0;
+	int n = 0, cpu;
 
 	bpf_iter_scx_dsq_new(&it, QUEUE_GROUP | place, 0);
 	while ((p = bpf_iter_scx_dsq_next(&it))) {
@@ -43,11 +43,13 @@ static void spread_pinned(u32 place)
 			break;
 		if (!is_pinned(p))
 			continue;
+		cpu = scx_bpf_task_cpu(p);
+		note_pinned(data_of(p));
 		scx_bpf_dsq_move_set_vtime(&it, key_of(group_at(place)));
-		if (scx_bpf_dsq_move_vtime(&it, p, QUEUE_CPU | scx_bpf_task_cpu(p), 0)) {
-			note_pinned(data_of(p));
-			count(ACG_SCHED_SPREAD);
-		}
+		if (!scx_bpf_dsq_move_vtime(&it, p, QUEUE_CPU | cpu, 0))
+			continue;
+		scx_bpf_kick_cpu(cpu, SCX(kick_flags, SCX_KICK_IDLE));
+		count(ACG_SCHED_SPREAD);
 	}
 	bpf_iter_scx_dsq_destroy(&it);
 }
