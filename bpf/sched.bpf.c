@@ -213,6 +213,7 @@ void BPF_PROG(acg_stopping, struct task_struct *p, bool runnable)
 		return;
 	group = group_at(data->place);
 	charge(p, data);
+	data->boosted = 0;
 	cpu->class = CLASS_NONE;
 	cpu->limited = 0;
 	if (!runnable) {
