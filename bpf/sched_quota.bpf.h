@@ -241,8 +241,8 @@ static void set_quota(u32 place, u64 period_us, u64 quota_us, u64 burst_us)
 __noinline int charge_group(u32 place, u64 delta, u64 prepaid, s32 pinned_to)
 {
 	struct acg_group *group = group_at(place);
-	u64 inverse = shared_read(heap_size) || pinned_to >= 0 ? inverse_share(place)
-							       : group->inverse;
+	u64 inverse =
+		shared_read(heap_size) || pinned_to >= 0 ? inverse_share(place) : group->inverse;
 
 	__sync_fetch_and_add(&group->tag, (delta * inverse >> SHARE_SHIFT) - prepaid);
 	forgive(group, pinned_to);

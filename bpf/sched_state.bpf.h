@@ -50,8 +50,9 @@
 #define PF_MEMALLOC  0x00000800
 #define PF_KTHREAD   0x00200000
 
-#define CLOCK_MONOTONIC 1
 #define ENOMEM       12
+
+#define CLOCK_MONOTONIC 1
 
 /* Sections that user space does not map; the kernel keeps 15 characters of ".bss.NAME". */
 #define hidden(section) SEC(".bss." section) __attribute__((visibility("hidden"), aligned(8)))

@@ -24,15 +24,15 @@ struct job;
 
 struct sched_enforcer {
 	struct acg_enforcer enforcer;
-	int groups_fd;   /* -1: no BPF */
+	int groups_fd;       /* -1: no BPF */
 	const char *pin_dir; /* borrowed of BPF; NULL: nowhere */
-	char *why_not;   /* with groups_fd -1 */
-	bool wanted;     /* by the policy */
-	bool demanded;   /* sched = "on": that it is missing is a fault */
-	const char *off; /* why it is not wanted */
+	char *why_not;       /* with groups_fd -1 */
+	bool wanted;         /* by the policy */
+	bool demanded;       /* sched = "on": that it is missing is a fault */
+	const char *off;     /* why it is not wanted */
 	struct job *loading; /* what the thread is at, owned by it; NULL: nothing */
-	bool unloadable; /* it was refused for a reason that will not go away by itself */
-	char *fault;     /* why it does not run; NULL: none known */
+	bool unloadable;     /* it was refused for a reason that will not go away by itself */
+	char *fault;         /* why it does not run; NULL: none known */
 	struct acg_scheduler *sched; /* NULL: not loaded */
 	struct acg_sched_retry retry;
 	unsigned int exit_source;  /* GSource of its ring buffer */
@@ -190,8 +190,9 @@ static void loaded(struct sched_enforcer *self, struct acg_scheduler *sched)
 	acg_sched_retry_loaded(&self->retry, g_get_monotonic_time());
 	self->exit_source = g_unix_fd_add(acg_sched_ring_fd(sched), G_IO_IN, on_exit_record, self);
 	if (acg_sched_gap(sched))
-		gap = g_strdup_printf("in the place of another build's; the fair class scheduled for %.1f ms",
-				      acg_sched_gap(sched) / 1e3);
+		gap = g_strdup_printf(
+			"in the place of another build's; the fair class scheduled for %.1f ms",
+			acg_sched_gap(sched) / 1e3);
 	tell(self, "sched_loaded", gap);
 }
 
