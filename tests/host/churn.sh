@@ -7,8 +7,7 @@
 set -euo pipefail
 count=${1:-10000} killed=${2:-200} warm=${3:-1200}
 agentcgd=$(command -v "$ACG_BUILD/tools/agentcgd" || command -v agentcgd)
-cgroup2=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)
-root=$cgroup2/agentcg-churn-$$
+root=${ACG_CGROUP:-$(findmnt -n -o TARGET -t cgroup2 | head -n 1)}/agentcg-churn-$$
 fs=$TMPDIR/fs
 mkdir "$fs"
 

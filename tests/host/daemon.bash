@@ -50,7 +50,7 @@ golden() {
 }
 
 start_daemon() {
-	cgroups=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/agentcg-test-$$
+	cgroups=${ACG_CGROUP:-$(findmnt -n -o TARGET -t cgroup2 | head -n 1)}/agentcg-test-$$
 	export AGENTCG_FS=$work/fs
 	mkdir -p "$work/fs" "$work/run"
 	trap stop_daemon EXIT

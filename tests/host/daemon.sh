@@ -5,7 +5,7 @@
 # finds them again, and that the tree may be unmounted under it.
 # shellcheck source=tests/lib.bash
 . "$ACG_SRC/tests/lib.bash"
-args=(-r "$root" --run-dir "$work/run" --pin-dir /sys/fs/bpf/agentcg-test-daemon)
+args=(-r "$root" --run-dir "$work/run" --pin-dir "/sys/fs/bpf/agentcg-test-daemon-$$")
 
 no_daemon() { ! pgrep -f "^[^ ]*agentcgd .*$root" > /dev/null; }
 

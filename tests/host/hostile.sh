@@ -10,8 +10,9 @@ mkdir "$mount"
 chmod 755 "$TMPDIR"
 export AGENTCG_FS=$mount
 PATH=$ACG_BUILD/tools:$PATH
-root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/agentcg-hostile
-[ "$root" != /agentcg-hostile ] || { echo "no cgroup2 mount"; exit 77; }
+cgroup2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+root=${ACG_CGROUP:-$cgroup2}/agentcg-hostile-$$
+[ -n "$cgroup2" ] || { echo "no cgroup2 mount"; exit 77; }
 
 fail() { echo "not ok: $*"; grep -v "^agentcgd: {" "$TMPDIR/log" | tail -n 20; exit 1; }
 
@@ -61,7 +62,7 @@ end=$(memory)
 [ "$(limits)" = "$before" ] || { diff <(echo "$before") <(limits); fail "limits have changed"; }
 cmp "$TMPDIR/before.policy" "$mount/policy" || fail "the policy has changed"
 kill -0 $victim || fail "the victim is dead"
-grep -q agentcg-hostile/b/call-secret /proc/$victim/cgroup || fail "the victim was moved"
+grep -q "${root##*/}/b/call-secret" /proc/$victim/cgroup || fail "the victim was moved"
 echo "# the daemon's memory: $start KiB before, $end KiB after, $(wc -l < "$TMPDIR/log") lines of log"
 [ "$end" -lt $((start + 32 * 1024)) ] || fail "the daemon has grown"
 [ "$(wc -l < "$TMPDIR/log")" -lt 2000 ] || fail "the log was flooded"

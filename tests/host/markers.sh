@@ -24,7 +24,7 @@ in_agent a '
 	echo "end t1 exit=3" > "$fs/self/call"
 	tail -n 1 /proc/self/cgroup
 	cat "$fs/self/calls/t1/state"' > "$work/out"
-cgroup=${root#"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)"}
+cgroup=${root#"$cgroup2"}
 cat > "$work/expected" << EOS
 0::$cgroup/a/call-t1
 pytest -q  tests
@@ -35,7 +35,7 @@ memory=1073741824 cpu=latency pids=90 timeout=300
 ended
 EOS
 diff "$work/expected" "$work/out" || fail "the life of a call"
-no_calls_left || fail "a cgroup is left"
+eventually no_calls_left || fail "a cgroup is left"
 line=$(ended a t1)
 is "history" "$(jq -r '[.id, .agent, .command, .hint, .cpu, .state, .exit, .signal] | map(tostring) | join("|")' <<< "$line")" \
 	"t1|a|pytest -q  tests|memory=1073741824 cpu=latency pids=90 timeout=300|latency|ended|3|null"
@@ -82,16 +82,27 @@ is "who is in it" "$(cat "$fs/agents/a/calls/p/cgroup.procs")" "$other"
 is "oom_score_adj" "$(cat /proc/$other/oom_score_adj)" 1000
 is "pid" "$(info "$fs/agents/a/calls/p/info" .pid)" "$other"
 
+# snapshot NAME: sets $NAME to what there is: the calls of a, and all cgroups.
+shopt -s globstar nullglob
+snapshot() {
+	local -n ret_text=$1
+	local -a calls=("$fs"/agents/a/calls/*)
+	local -a groups=("$root"/**/)
+	ret_text="${calls[*]} ${groups[*]}"
+}
+
 # refusal ERROR WORDS LINE: refused as the kernel says, with words in the answer and in call.error, and nothing is made.
 refusal() {
-	local before said
-	before=$(ls "$fs/agents/a/calls"; find "$root" -type d)
+	local said before after
+	local -a lines
+	snapshot before
 	refused "$1" put "$call" "$3"
 	if said=$(marker a "$3"); then fail "$3 was not refused"; fi
 	like "the answer to \"$3\"" "$said" "$2"
-	is "call.error" "$(cat "$fs/agents/a/call.error")" "$said"
-	[ "$(cat "$fs/agents/a/call.error" | wc -lL | awk '{ print $1 }')" = 1 ] || fail "call.error is not one line"
-	is "what is there after \"$3\"" "$(ls "$fs/agents/a/calls"; find "$root" -type d)" "$before"
+	mapfile lines < "$fs/agents/a/call.error"
+	is "call.error" "${lines[*]}" "$said"$'\n'
+	snapshot after
+	is "what is there after \"$3\"" "$after" "$before"
 }
 echo "# EINVAL"
 invalid="Invalid argument"

@@ -147,15 +147,15 @@ agents = ({ match = "*"; namespace = "team-?"; budget = { memory = "300M"; }; },
 EOS
 others=${root%/*}/agentcg-test-others-$$
 mkdir "$others-1" "$others-2"
-trap 'rmdir "$others"-?/self "$others"-? 2> /dev/null; clean_up' EXIT
-agentcg adopt --namespace team-x one "/${others##*/}-1" || fail "adopt with a namespace"
-agentcg adopt two "/${others##*/}-2"
+agentcg adopt --namespace team-x one "${others#"$cgroup2"}-1" || fail "adopt with a namespace"
+agentcg adopt two "${others#"$cgroup2"}-2"
 budgets() { info "$fs/agents/$1/info" '[.namespace, .budget] | join(" ")'; }
 is "with the namespace" "$(budgets one)" "team-x $((300 << 20))"
 is "without" "$(budgets two)" " $((100 << 20))"
 kill -KILL "$(pgrep -o -P "$daemon")"
 is "after a takeover" "$(budgets one)" "team-x $((300 << 20))"
-is "the list" "$(sort "$fs/adopt" | head -n 1)" "one namespace=team-x /${others##*/}-1"
-refused "Invalid argument" put "$fs/adopt" "three namespace=a/b /${others##*/}-1"
+is "the list" "$(sort "$fs/adopt" | head -n 1)" "one namespace=team-x ${others#"$cgroup2"}-1"
+refused "Invalid argument" put "$fs/adopt" "three namespace=a/b ${others#"$cgroup2"}-1"
 rmdir "$fs/agents/one" "$fs/agents/two"
+rmdir "$others-1" "$others-2" || fail "they were not given back as they were"
 echo "ok"
