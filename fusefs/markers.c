@@ -74,14 +74,13 @@ static pid_t pid_in_ns(const struct acg_caller *caller, pid_t pid)
 	return seen;
 }
 
-static int do_begin(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
+static int do_begin(struct acg_fs *fs, struct acg_agent *agent, struct acg_caller *caller,
 		    const struct acg_marker *marker, const char **ret_id, GError **error)
 {
 	struct acg_begin begin = {
 		.id = marker->id[0] ? marker->id : NULL,
 		.command = marker->command,
 		.hint = marker->hint,
-		.caller = caller->tgid,
 		.keep = marker->keep,
 		.request = fs->request.unique,
 		.request_step = fs->shared->journal.step,
@@ -93,8 +92,10 @@ static int do_begin(struct acg_fs *fs, struct acg_agent *agent, const struct acg
 		*ret_id = call->id;
 		return 0;
 	}
-	ret = mover_of(fs, agent, caller, marker, &begin.pid, error);
-
+	ret = acg_caller_identify(caller, error);
+	begin.caller = caller->tgid;
+	if (!ret)
+		ret = mover_of(fs, agent, caller, marker, &begin.pid, error);
 	if (!ret && begin.pid)
 		begin.ns_pid = pid_in_ns(caller, begin.pid);
 	if (!ret)
@@ -128,14 +129,22 @@ static int call_of(struct acg_fs *fs, struct acg_agent *agent, const struct acg_
 	return 0;
 }
 
-static int do_end(struct acg_fs *fs, struct acg_call *call, const struct acg_caller *caller,
+static int do_end(struct acg_fs *fs, struct acg_call *call, struct acg_caller *caller,
 		  const struct acg_marker *marker, GError **error)
 {
-	return acg_manager_end(fs->manager, call, marker->exit,
-			       caller->node == &call->node ? caller->tgid : 0, error);
+	pid_t writer = 0;
+	int ret = 0;
+
+	if (caller->node == &call->node) {
+		/* Mostly the process that began it: of that one the id is known without asking. */
+		if (caller->tid != call->pid)
+			ret = acg_caller_identify(caller, error);
+		writer = caller->tid == call->pid ? call->pid : caller->tgid;
+	}
+	return ret ? ret : acg_manager_end(fs->manager, call, marker->exit, writer, error);
 }
 
-static int do_marker(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
+static int do_marker(struct acg_fs *fs, struct acg_agent *agent, struct acg_caller *caller,
 		     const struct acg_marker *marker, const char **ret_id, GError **error)
 {
 	struct acg_call *call = NULL;
@@ -229,11 +238,10 @@ ACG_WRITER(call)
 	struct acg_caller now = *caller;
 	g_autoptr(GError) why = NULL;
 	bool first = true;
-	int ret;
+	int ret = 0;
 
 	open->position = open->read_unique = 0; /* there will be a new answer to read */
-	ret = acg_caller_identify(&now, &why);
-	if (!ret && len > ACG_MARKER_MAX)
+	if (len > ACG_MARKER_MAX)
 		ret = acg_fail(&why, EINVAL, "a write to call is at most %d bytes", ACG_MARKER_MAX);
 	for (const char *line = text, *end; !ret && line < text + len; line = end + 1) {
 		end = memchr(line, '\n', text + len - line);
