@@ -13,6 +13,10 @@
 #define SCRAPE_LAST  (64 * G_USEC_PER_SEC)
 #define SCRAPE_AFTER 256 /* removals, when there is no pause */
 
+/* Ended calls are removed some at a time, and not while others begin: rmdir holds up every mkdir and every move in the kernel. */
+#define BATCH_DELAY (20 * 1000) /* usec from the first one */
+#define BATCH_MOST  64
+
 struct job {
 	int parent_dirfd;
 	int dirfd;
@@ -21,10 +25,11 @@ struct job {
 
 struct acg_reaper {
 	GThread *thread;
-	GMutex lock; /* held while a job is taken and while it is removed by name: a name is never
-			removed twice */
-	GCond wake;
+	GMutex lock;
+	GCond wake;  /* there is a first job, or a batch, or the end */
+	GCond idle;  /* the thread is done with the job that it took */
 	GQueue jobs; /* struct job, oldest first */
+	bool busy;   /* the thread has taken one */
 	bool quit;
 	int root_dirfd;       /* borrowed */
 	bool reclaims;        /* there is a memory controller */
@@ -41,20 +46,30 @@ static void job_free(struct job *job)
 	g_free(job);
 }
 
-static void remove_first(struct acg_reaper *reaper)
+static void remove_group(struct job *job)
 {
-	struct job *job = g_queue_pop_head(&reaper->jobs);
-
-	if (!job)
-		return;
 	acg_cgroup_remove(job->parent_dirfd, job->name, NULL);
 	job_free(job);
 }
 
-/* Looks after what is dying. Longer pauses while that does not help, shorter ones while it does. */
+/* With the lock held: from here on the job is nobody else's. */
+static void remove_first(struct acg_reaper *reaper)
+{
+	struct job *job = g_queue_pop_head(&reaper->jobs);
+
+	reaper->busy = true;
+	g_mutex_unlock(&reaper->lock);
+	remove_group(job);
+	g_mutex_lock(&reaper->lock);
+	reaper->busy = false;
+	g_cond_signal(&reaper->idle);
+}
+
+/* Looks after what is dying. Longer pauses, and more at once, while that does not help; shorter ones while it does. */
 static void scrape(struct acg_reaper *reaper)
 {
-	bool helped = acg_reclaim_scrape(reaper->root_dirfd);
+	unsigned int times = MAX(reaper->pause / SCRAPE_FIRST, 1);
+	bool helped = acg_reclaim_scrape(reaper->root_dirfd, times);
 
 	reaper->removed = 0;
 	reaper->dying = acg_reclaim_dying(reaper->root_dirfd);
@@ -92,6 +107,15 @@ static void wait_for_job(struct acg_reaper *reaper)
 	}
 }
 
+static void wait_for_batch(struct acg_reaper *reaper)
+{
+	int64_t until = g_get_monotonic_time() + BATCH_DELAY;
+
+	while (!reaper->quit && reaper->jobs.length < BATCH_MOST &&
+	       g_cond_wait_until(&reaper->wake, &reaper->lock, until))
+		continue;
+}
+
 static void *reap(void *data)
 {
 	struct acg_reaper *reaper = data;
@@ -102,6 +126,8 @@ static void *reap(void *data)
 
 		if (!job) {
 			wait_for_job(reaper);
+			if (reaper->jobs.length)
+				wait_for_batch(reaper);
 			continue;
 		}
 		if (reaper->reclaims)
@@ -121,6 +147,7 @@ struct acg_reaper *acg_reaper_new(int root_dirfd, bool has_memory)
 	reaper->reclaims = has_memory;
 	g_mutex_init(&reaper->lock);
 	g_cond_init(&reaper->wake);
+	g_cond_init(&reaper->idle);
 	reaper->thread = g_thread_new("reaper", reap, reaper);
 	return reaper;
 }
@@ -133,7 +160,8 @@ void acg_reaper_free(struct acg_reaper *reaper)
 	g_mutex_unlock(&reaper->lock);
 	g_thread_join(reaper->thread);
 	while (!g_queue_is_empty(&reaper->jobs))
-		remove_first(reaper);
+		remove_group(g_queue_pop_head(&reaper->jobs));
+	g_cond_clear(&reaper->idle);
 	g_cond_clear(&reaper->wake);
 	g_mutex_clear(&reaper->lock);
 	g_free(reaper);
@@ -146,7 +174,8 @@ void acg_reaper_push(struct acg_reaper *reaper, int parent_dirfd, int dirfd, con
 	*job = (struct job){fcntl(parent_dirfd, F_DUPFD_CLOEXEC, 0), dirfd, g_strdup(name)};
 	g_mutex_lock(&reaper->lock);
 	g_queue_push_tail(&reaper->jobs, job);
-	g_cond_signal(&reaper->wake);
+	if (reaper->jobs.length == 1 || reaper->jobs.length == BATCH_MOST)
+		g_cond_signal(&reaper->wake);
 	g_mutex_unlock(&reaper->lock);
 }
 
@@ -154,6 +183,8 @@ void acg_reaper_flush(struct acg_reaper *reaper)
 {
 	g_mutex_lock(&reaper->lock);
 	while (!g_queue_is_empty(&reaper->jobs))
-		remove_first(reaper);
+		remove_group(g_queue_pop_head(&reaper->jobs));
+	while (reaper->busy)
+		g_cond_wait(&reaper->idle, &reaper->lock);
 	g_mutex_unlock(&reaper->lock);
 }

@@ -58,12 +58,12 @@ void acg_reclaim_rest(int dirfd, uint64_t dying)
 			return;
 }
 
-bool acg_reclaim_scrape(int dirfd)
+bool acg_reclaim_scrape(int dirfd, unsigned int times)
 {
 	uint64_t before = acg_reclaim_dying(dirfd);
 
 	if (!before)
 		return false;
-	reclaim(dirfd, CLAMP(before * SCRAPE_EACH, SCRAPE_LEAST, SCRAPE_MOST));
+	reclaim(dirfd, MIN(MAX(before * SCRAPE_EACH, SCRAPE_LEAST) * times, SCRAPE_MOST));
 	return acg_reclaim_dying(dirfd) < before;
 }

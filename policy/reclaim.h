@@ -32,7 +32,10 @@ uint64_t acg_reclaim_dying(int dirfd);
  * a MiB. */
 void acg_reclaim_rest(int dirfd, uint64_t dying);
 
-/* Asks for a little from the removed cgroups below this one. True: there are fewer of them now. */
-bool acg_reclaim_scrape(int dirfd);
+/*
+ * Asks for a little from the removed cgroups below this one, or for so many times of that (where a little was of no use: it can be
+ * had elsewhere). True: there are fewer of them now.
+ */
+bool acg_reclaim_scrape(int dirfd, unsigned int times);
 
 #endif

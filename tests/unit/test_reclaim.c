@@ -48,12 +48,15 @@ static void little_is_asked_of_what_is_dying(void **state)
 	static const struct {
 		const char *stat, *request;
 		uint64_t dying;
+		unsigned int times;
 	} table[] = {
-		{"nr_descendants 3\nnr_dying_descendants 0\n", "-", 0},
-		{"nr_descendants 3\nnr_dying_descendants 1\n", "131072 swappiness=0", 1},
-		{"nr_descendants 3\nnr_dying_descendants 100\n", "1638400 swappiness=0", 100},
-		{"nr_descendants 3\nnr_dying_descendants 90000\n", "4194304 swappiness=0", 90000},
-		{"nr_descendants 3\n", "-", 0},
+		{"nr_descendants 3\nnr_dying_descendants 0\n", "-", 0, 1},
+		{"nr_descendants 3\nnr_dying_descendants 1\n", "131072 swappiness=0", 1, 1},
+		{"nr_descendants 3\nnr_dying_descendants 1\n", "524288 swappiness=0", 1, 4},
+		{"nr_descendants 3\nnr_dying_descendants 100\n", "1638400 swappiness=0", 100, 1},
+		{"nr_descendants 3\nnr_dying_descendants 100\n", "4194304 swappiness=0", 100, 64},
+		{"nr_descendants 3\nnr_dying_descendants 90000\n", "4194304 swappiness=0", 90000, 1},
+		{"nr_descendants 3\n", "-", 0, 1},
 	};
 
 	(void)state;
@@ -64,7 +67,7 @@ static void little_is_asked_of_what_is_dying(void **state)
 		tmp_write(dir, "cgroup.stat", table[i].stat);
 		tmp_write(dir, "memory.reclaim", "-");
 		assert_int_equal(acg_reclaim_dying(dirfd), table[i].dying);
-		assert_false(acg_reclaim_scrape(dirfd)); /* a file does not die */
+		assert_false(acg_reclaim_scrape(dirfd, table[i].times)); /* a file does not die */
 		assert_file(dir, "memory.reclaim", table[i].request);
 		close(dirfd);
 		tmp_free(dir);
@@ -78,7 +81,7 @@ static void no_memory_controller_is_no_fault(void **state)
 
 	(void)state;
 	acg_reclaim_rest(dirfd, 0);
-	assert_false(acg_reclaim_scrape(dirfd));
+	assert_false(acg_reclaim_scrape(dirfd, 1));
 	close(dirfd);
 	tmp_free(dir);
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=1800
+# vm: timeout=900
 # 10,000 calls that each leave page cache behind; and what it costs to drop it.
 set -euo pipefail
 group=/sys/fs/cgroup/cost
@@ -11,7 +11,7 @@ median() { sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'
 # cost KIB: the median of what memory.reclaim takes for so much.
 cost() {
 	local i start
-	for i in $(seq 21); do
+	for i in $(seq 9); do
 		mkdir $group
 		(echo 0 > $group/cgroup.procs && head -c "$1K" /dev/zero > /var/tmp/cost && sync /var/tmp/cost)
 		start=${EPOCHREALTIME/./}
@@ -21,5 +21,5 @@ cost() {
 		rm /var/tmp/cost
 	done | median
 }
-for kib in 64 1024 16384; do echo "dropping $kib KiB: $(cost $kib) us in the middle of 21"; done
+for kib in 64 1024 16384; do echo "dropping $kib KiB: $(cost $kib) us in the middle of 9"; done
 exec "$ACG_SRC/tests/vm/tests/dying.sh" 10000 300
