@@ -7,6 +7,7 @@
 #include "policy/feedback.h"
 #include "policy/manager_private.h"
 #include "policy/record.h"
+#include "policy/spare.h"
 
 GArray *acg_actions_new(void)
 {
@@ -131,6 +132,14 @@ static int do_signal(struct acg_manager *manager, const struct acg_action *actio
 	return 0;
 }
 
+static void do_spare(const struct acg_call *call)
+{
+	const struct acg_group *group = call->node.group;
+
+	if (group && group->dirfd >= 0)
+		acg_spare_shells(group->dirfd, call->moved);
+}
+
 static int do_update(struct acg_manager *manager, struct acg_node *node, GError **error)
 {
 	struct acg_enforcer *enforcer;
@@ -194,6 +203,9 @@ static int do_action(struct acg_manager *manager, const struct acg_action *actio
 		return do_freeze(manager, action->node, action->type == ACG_DO_FREEZE, error);
 	case ACG_DO_SIGNAL:
 		return do_signal(manager, action, error);
+	case ACG_DO_SPARE:
+		do_spare(acg_node_call(action->node));
+		return 0;
 	case ACG_DO_UPDATE:
 		return do_update(manager, action->node, error);
 	case ACG_DO_RECORD:
@@ -252,7 +264,7 @@ static void save_changed(struct acg_manager *manager, GArray *actions)
 
 		if (node == last || node->kind == ACG_KIND_SELF ||
 		    action->type == ACG_DO_UPDATE || action->type == ACG_DO_SAVE ||
-		    action->type == ACG_DO_ATTACH)
+		    action->type == ACG_DO_ATTACH || action->type == ACG_DO_SPARE)
 			continue;
 		last = node;
 		if (node->kind == ACG_KIND_CALL && acg_node_call(node)->state != ACG_CALL_STARTING)

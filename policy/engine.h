@@ -24,6 +24,13 @@
 #define ACG_END_AWAITED (10 * G_USEC_PER_SEC)
 
 /*
+ * What a persistent shell (keep=yes) has started is looked for this long (usec) after the call began, then each time after twice as long,
+ * at least once a second; under pressure at once, but not more often than this.
+ */
+#define ACG_SPARE_FIRST (50 * 1000)
+#define ACG_SPARE_LAST  G_USEC_PER_SEC
+
+/*
  * What one agent may ask of the daemon. Markers: a shell loop of nothing but tool calls makes some hundreds a second; the burst is
  * for whoever starts very many at once. Depth: sub-agents below each other.
  */
@@ -56,6 +63,7 @@ enum acg_action_type {
 	ACG_DO_FREEZE, /* node */
 	ACG_DO_THAW,   /* node */
 	ACG_DO_SIGNAL, /* node, signo */
+	ACG_DO_SPARE,  /* node: an OOM takes what a persistent shell runs before the shell (spare.h) */
 	ACG_DO_UPDATE, /* node: tell the BPF side */
 	ACG_DO_EVENT,  /* node, event, cause, text: a line of `events` */
 	ACG_DO_RECORD, /* node: a line of `history`; comes before ACG_DO_REMOVE */

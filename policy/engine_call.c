@@ -116,7 +116,9 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 		struct acg_action *move = acg_do(actions, ACG_DO_MOVE, &call->node);
 
 		move->pid = begin->pid;
-		move->oom_score_adj = ACG_OOM_CALL;
+		move->oom_score_adj = call->keep ? ACG_OOM_KEEP : ACG_OOM_CALL;
+		if (call->keep)
+			call->spare_due = now.mono + ACG_SPARE_FIRST;
 	}
 	*ret_call = call;
 	return 0;
@@ -127,6 +129,7 @@ void acg_engine_begun(struct acg_engine *engine, struct acg_call *call, GArray *
 	call->state = ACG_CALL_RUNNING;
 	call->node.agent->counters.begun++;
 	acg_engine_due(engine, call->deadline);
+	acg_engine_due(engine, call->spare_due);
 	acg_do_event(actions, &call->node, "begin", ACG_CAUSE_NONE, call->command);
 }
 

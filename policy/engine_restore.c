@@ -83,6 +83,9 @@ void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, 
 		acg_ladder_thaw(engine, call, now, actions);
 	if (call->deadline)
 		acg_engine_due(engine, MAX(call->deadline, now.mono));
+	if (call->keep)
+		call->spare_due = now.mono + ACG_SPARE_FIRST;
+	acg_engine_due(engine, call->spare_due);
 }
 
 struct acg_call *acg_engine_call_past(struct acg_engine *engine, struct acg_agent *agent,

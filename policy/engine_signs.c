@@ -22,6 +22,26 @@ static void grows_on(struct acg_engine *engine, struct acg_agent *agent, struct 
 		acg_ladder_sign(engine, agent, false, now, actions);
 }
 
+static void spare(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+		  GArray *actions)
+{
+	call->spared = now.mono;
+	call->spare_due =
+		now.mono + CLAMP(now.mono - call->start.mono, ACG_SPARE_FIRST, ACG_SPARE_LAST);
+	acg_engine_due(engine, call->spare_due);
+	acg_do(actions, ACG_DO_SPARE, &call->node);
+}
+
+/* What the shell has started since the last time is to be chosen before it, too. */
+static bool shell_in_danger(const struct acg_call *call, const struct acg_usage *before,
+			    struct acg_time now)
+{
+	return call->keep && call->state != ACG_CALL_ENDED &&
+	       (call->usage.max_events > before->max_events ||
+		call->usage.high_events > before->high_events) &&
+	       now.mono - call->spared >= ACG_SPARE_FIRST;
+}
+
 static void call_usage(struct acg_engine *engine, struct acg_call *call,
 		       const struct acg_usage *before, struct acg_time now, GArray *actions)
 {
@@ -33,6 +53,8 @@ static void call_usage(struct acg_engine *engine, struct acg_call *call,
 	if (usage->pids_refused > before->pids_refused)
 		acg_do_feedback(actions, call, ACG_CAUSE_PIDS, NULL, false);
 	acg_engine_explain_oom(call, actions);
+	if (shell_in_danger(call, before, now))
+		spare(engine, call, now, actions);
 	/* Only where nothing in the kernel holds it: by process (procfs). A kernel with memory.max never lets it get there. */
 	if (usage->memory_current > call->memory_max && !call->signal &&
 	    engine->policy->ladder.enabled && engine->policy->ladder.kill)
@@ -191,6 +213,17 @@ static void step_timeout(struct acg_engine *engine, struct acg_call *call, struc
 		acg_engine_due(engine, call->term_sent + grace);
 }
 
+static void step_spare(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+		       GArray *actions)
+{
+	if (!call->spare_due)
+		return;
+	if (now.mono >= call->spare_due)
+		spare(engine, call, now, actions);
+	else
+		acg_engine_due(engine, call->spare_due);
+}
+
 /* The moment when a delayed call has not been delayed for long enough. */
 static void step_delayed(struct acg_engine *engine, const struct acg_call *call,
 			 struct acg_time now)
@@ -232,6 +265,7 @@ static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct ac
 			else
 				step_timeout(engine, call, now, actions);
 			step_delayed(engine, call, now);
+			step_spare(engine, call, now, actions);
 		}
 	}
 }

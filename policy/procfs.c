@@ -106,3 +106,16 @@ int acg_proc_oom_score_adj(pid_t pid)
 	text[MAX(n, 0)] = '\0';
 	return atoi(text);
 }
+
+void acg_proc_set_oom_score_adj(pid_t pid, int value)
+{
+	char path[48];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	dprintf(fd, "%d", value);
+	close(fd);
+}

@@ -44,4 +44,7 @@ bool acg_proc_active(pid_t pid);
 /* Its oom_score_adj; 0, what a process has that nobody changed, if it is gone. */
 int acg_proc_oom_score_adj(pid_t pid);
 
+/* Sets it; one that is gone needs none. */
+void acg_proc_set_oom_score_adj(pid_t pid, int value);
+
 #endif

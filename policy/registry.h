@@ -139,6 +139,8 @@ struct acg_call {
 	int64_t term_sent;     /* SIGTERM was sent then */
 	int64_t vacant_since; /* its last process went; it ends after ACG_END_GRACE, or with `end` */
 	int64_t grown;        /* its usage last changed then: no progress since */
+	int64_t spare_due;    /* a persistent shell's: ACG_DO_SPARE is due then */
+	int64_t spared;       /* ... was last done then */
 	uint64_t oom_told;      /* usage.oom_kills when feedback last spoke of an OOM */
 	unsigned int causes_told; /* bits of enum acg_cause: feedback once per cause */
 };

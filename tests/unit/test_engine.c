@@ -563,6 +563,57 @@ static void frozen_time_is_no_grace_after_sigterm(void **state)
 	fixture_free(&fixture);
 }
 
+/* How often a lesser victim is made of the shell of the fixture's call. */
+static unsigned int times_spared(const struct fixture *fixture, const struct acg_call *call)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < fixture->actions->len; i++) {
+		const struct acg_action *action =
+			&g_array_index(fixture->actions, struct acg_action, i);
+
+		n += action->type == ACG_DO_SPARE && action->node == &call->node;
+	}
+	return n;
+}
+
+static void a_persistent_shell_is_spared(void **state)
+{
+	struct fixture fixture = fixture_new(NULL);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_begin request = {.id = "x", .pid = 4242, .caller = 4242, .keep = true};
+	struct acg_call *other = begin(&fixture, agent, "other", "make", NULL), *call;
+	struct acg_usage usage = {.max_events = 1};
+
+	(void)state;
+	clear_actions(&fixture);
+	assert_int_equal(acg_engine_begin(fixture.engine, agent, &request, fixture.now,
+					  fixture.actions, &call, NULL),
+			 0);
+	assert_int_equal(find_action(&fixture, ACG_DO_MOVE, &call->node)->oom_score_adj,
+			 ACG_OOM_KEEP);
+	acg_engine_begun(fixture.engine, call, fixture.actions);
+	assert_int_equal(fixture.engine->deadline, fixture.now.mono + ACG_SPARE_FIRST);
+	turn(&fixture, ACG_SPARE_FIRST);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(times_spared(&fixture, call), 1);
+	/* ever more rarely, up to a limit */
+	turn(&fixture, 100 * ACG_SPARE_LAST);
+	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	assert_int_equal(times_spared(&fixture, call), 2);
+	assert_int_equal(fixture.engine->deadline, fixture.now.mono + ACG_SPARE_LAST);
+	/* when memory runs out, but not each time */
+	turn(&fixture, ACG_SPARE_FIRST);
+	acg_engine_usage(fixture.engine, &call->node, &usage, fixture.now, fixture.actions);
+	assert_int_equal(times_spared(&fixture, call), 3);
+	usage.max_events++;
+	acg_engine_usage(fixture.engine, &call->node, &usage, fixture.now, fixture.actions);
+	assert_int_equal(times_spared(&fixture, call), 3);
+	acg_engine_usage(fixture.engine, &other->node, &usage, fixture.now, fixture.actions);
+	assert_int_equal(times_spared(&fixture, other), 0);
+	fixture_free(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -588,6 +639,7 @@ int main(void)
 		cmocka_unit_test(but_not_for_ever),
 		cmocka_unit_test(a_rule_holds_for_a_command_that_is_not_kept),
 		cmocka_unit_test(frozen_time_is_no_grace_after_sigterm),
+		cmocka_unit_test(a_persistent_shell_is_spared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,4 +25,15 @@ in_agent a agentcg shell -c "$big; sleep 10" > /dev/null 2> "$work/err" || statu
 [ "$status" = 137 ] || fail "exit status $status"
 grep -q '^agentcg: Killed at 64M' "$work/err" || { cat "$work/err"; fail "no feedback"; }
 
+echo "# agentcg.bash: the shell lives on, though no process of its command is as large, and says why"
+status=0
+in_agent a bash > "$work/out" 2> "$work/err" << EOS || status=$?
+x=\$(head -c 12M /dev/zero | tr '\0' x)
+. $ACG_SRC/tools/agentcg.bash
+seq 16 | xargs -P 16 -n 1 bash -c 'x=\$(head -c 6M /dev/zero | tr "\0" x); sleep 2'
+echo "alive: \$?, \${#x}"
+EOS
+[ "$status" = 0 ] && grep -q '^alive: .*, 12582912' "$work/out" || { cat "$work/out" "$work/err"; fail "the shell died: $status"; }
+grep -q '^agentcg: The shell lives on; its command was killed at 64M' "$work/err" || { cat "$work/err"; fail "no feedback"; }
+
 echo ok
