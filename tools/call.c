@@ -11,9 +11,11 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,7 +62,7 @@ static char *begin_line(const struct acg_run *run)
 			       run->keep ? " keep=yes" : "", run->agent ? " pid=none" : "", text);
 }
 
-/* What the child tells the parent over the pipe: an errno and the answer. */
+/* What came of the marker: an errno and the answer. */
 struct report {
 	int saved;
 	char answer[512]; /* the ID, or why it was refused */
@@ -80,15 +82,25 @@ static struct report write_begin(const struct acg_run *run)
 	return report;
 }
 
-static void begin_and_exec(const struct acg_run *run, const struct acg_standin *standin,
-			   int report_fd)
-{
-	struct report report = write_begin(run);
+/*
+ * The child that writes the marker shares our memory until it executes the command, and we sleep meanwhile (as vfork(2) has it, with a
+ * stack of its own): a copy of the page tables would take longer than all else here, and what it finds out is where we look for it.
+ */
+struct starting {
+	const struct acg_run *run;
+	const struct acg_standin *standin;
+	struct report report;
+};
 
-	if (write(report_fd, &report, sizeof(report)) < 0)
-		report.saved = 0; /* the parent is gone: nobody to tell */
-	acg_standin_child(standin);
-	acg_run_exec(run);
+#define CHILD_STACK (8 * 1024 * 1024) /* execvp(3) may copy argv there; only what is touched is taken */
+
+static int begin_and_exec(void *data)
+{
+	struct starting *starting = data;
+
+	starting->report = write_begin(starting->run);
+	acg_standin_child(starting->standin);
+	acg_run_exec(starting->run);
 }
 
 /* --- starting it -------------------------------------------------------------------------------------------- */
@@ -104,19 +116,18 @@ static void take_report(struct acg_run *run, const struct report *report)
 
 static pid_t start_with_marker(struct acg_run *run, const struct acg_standin *standin)
 {
-	struct report report;
-	int ends[2];
+	struct starting starting = {run, standin, {.saved = ESRCH}};
+	char *stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
 	pid_t child;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (stack == MAP_FAILED)
 		return -1;
-	child = fork();
-	if (child == 0)
-		begin_and_exec(run, standin, ends[1]);
-	close(ends[1]);
-	if (child > 0 && read(ends[0], &report, sizeof(report)) == sizeof(report))
-		take_report(run, &report);
-	close(ends[0]);
+	child = clone(begin_and_exec, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD,
+		      &starting);
+	munmap(stack, CHILD_STACK);
+	if (child > 0)
+		take_report(run, &starting.report);
 	return child;
 }
 
@@ -245,18 +256,32 @@ static bool watch_ready(void *data)
 
 /* --- the end ------------------------------------------------------------------------------------------------ */
 
-static void end_call(struct acg_run *run, int status)
+static void read_memory(struct acg_run *run)
 {
 	g_autofree char *memory =
 		acg_tree_read(NULL, run->dir, "calls", run->call, "memory.current", NULL);
+
+	run->memory_current = memory ? strtoull(memory, NULL, 10) : 0;
+}
+
+/* What was over at once, and well, was neither held back nor killed: not worth the look. */
+static bool may_have_feedback(const struct acg_run *run, int status)
+{
+	return status || run->end - run->start >= WATCH_DELAY_MS * 1000;
+}
+
+static void end_call(struct acg_run *run, int status)
+{
 	g_autofree char *marker =
 		g_strdup_printf("end %s exit=%d\n", run->call,
 				WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 
-	run->memory_current = memory ? strtoull(memory, NULL, 10) : 0;
+	if (run->wants_memory)
+		read_memory(run);
 	if (write(run->call_fd, marker, strlen(marker)) < 0 && errno != ENOENT)
 		say(run, "cannot end call %s: %s", run->call, strerror(errno));
-	show_feedback(run);
+	if (may_have_feedback(run, status))
+		show_feedback(run);
 }
 
 int acg_run_wait(struct acg_run *run)

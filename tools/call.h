@@ -21,6 +21,7 @@ struct acg_run {
 	struct acg_hint hint;
 	bool keep;  /* a persistent shell: it survives its command's OOM */
 	bool quiet; /* say nothing but the feedback */
+	bool wants_memory; /* memory_current is to be filled in */
 	const char *path; /* what is executed; without a slash it is looked for in $PATH */
 	char **argv;
 	/* from here on by acg_run_*() */

@@ -70,13 +70,20 @@ static char *log_line(const struct acg_run *run, int status)
 	return g_string_free(out, FALSE);
 }
 
-static void write_log(const struct acg_run *run, int status)
+static const char *log_path(void)
 {
 	const char *path = g_getenv("AGENTCG_LOG");
+
+	return path && *path ? path : NULL;
+}
+
+static void write_log(const struct acg_run *run, int status)
+{
+	const char *path = log_path();
 	g_autofree char *line = NULL;
 	int fd;
 
-	if (!path || !*path || !run->call)
+	if (!path || !run->call)
 		return;
 	line = log_line(run, status);
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
@@ -161,6 +168,7 @@ int acg_verb_shell(int argc, char **argv)
 	if (!run.text || disabled() || in_call() || acg_run_open(&run, NULL) < 0)
 		acg_run_exec(&run);
 	run.hint = hint_for(run.text);
+	run.wants_memory = log_path() != NULL;
 	status = acg_run_wait(&run);
 	write_log(&run, status);
 	acg_standin_exit(status);
