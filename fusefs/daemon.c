@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -124,11 +126,29 @@ static void *load_bpf_beside(void *data)
 	return NULL;
 }
 
+#define MOUNT         "/sys/fs/cgroup"
+#define MOUNT_UNIFIED "/sys/fs/cgroup/unified" /* beside hierarchies of v1 */
+
+static bool is_cgroup2(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+static const char *cgroup_root(const struct daemon *daemon)
+{
+	const char *root = daemon->options->root ? daemon->options->root : daemon->policy->root;
+
+	if (strcmp(root, ACG_CGROUP_ROOT) == 0 && !is_cgroup2(MOUNT) && is_cgroup2(MOUNT_UNIFIED))
+		return MOUNT_UNIFIED "/agentcg";
+	return root;
+}
+
 /* The enforcers in the order in which they are asked; *ret_root_path is where callers' cgroups are looked for. */
 static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char **ret_root_path,
 			  GError **error)
 {
-	const char *root = daemon->options->root ? daemon->options->root : daemon->policy->root;
 	GPtrArray *enforcers = g_ptr_array_new();
 	struct acg_enforcer *cgroup;
 	const char *why_not;
@@ -139,7 +159,7 @@ static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char
 		*ret_enforcers = enforcers;
 		return 0;
 	}
-	cgroup = acg_enforcer_cgroup_new(root, error);
+	cgroup = acg_enforcer_cgroup_new(cgroup_root(daemon), error);
 	if (!cgroup) {
 		g_ptr_array_unref(enforcers);
 		return -ENOTSUP;

@@ -33,12 +33,19 @@ const char *acg_tree_find(void)
 	return NULL;
 }
 
+bool acg_tree_is_there(const char *root)
+{
+	return root && usable(root);
+}
+
 int acg_no_tree(const char *verb)
 {
+	const char *given = g_getenv("AGENTCG_FS");
+
 	fprintf(stderr,
-		"agentcg %s: no tree at /sys/fs/agentcg or /run/agentcg/fs: is agentcgd running? "
-		"(agentcg doctor says more)\n",
-		verb);
+		"agentcg %s: no tree at %s%s: is agentcgd running? (agentcg doctor says more)\n",
+		verb, given && *given ? given : "/sys/fs/agentcg or /run/agentcg/fs",
+		given && *given ? ", which is $AGENTCG_FS" : "");
 	return 1;
 }
 

@@ -7,6 +7,7 @@
 #define AGENTCG_TOOLS_TREE_TEXT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include "bpf/error.h"
 
@@ -15,6 +16,9 @@
  * can be read. Static; NULL: there is none.
  */
 const char *acg_tree_find(void);
+
+/* False: NULL, or there is nothing like a tree at $AGENTCG_FS. */
+bool acg_tree_is_there(const char *root);
 
 /* Says on standard error that there is no tree, and what to do; returns the exit status for it. */
 int acg_no_tree(const char *verb);

@@ -81,7 +81,7 @@ int acg_verb_adopt(int argc, char **argv)
 		return ACG_EXIT_USAGE;
 	}
 	tree = acg_tree_find();
-	if (!tree)
+	if (!acg_tree_is_there(tree))
 		return acg_no_tree("adopt");
 	if (acg_adopt(tree, argv[1], namespace, argv[2], &error) < 0) {
 		fprintf(stderr, "agentcg adopt: %s\n", error->message);

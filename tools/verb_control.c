@@ -56,7 +56,7 @@ static int control(int argc, char **argv, const char *file, const char *text)
 			argv[0]);
 		return argc > 1 && strcmp(argv[1], "--help") == 0 ? 0 : ACG_EXIT_USAGE;
 	}
-	if (!root)
+	if (!acg_tree_is_there(root))
 		return acg_no_tree(argv[0]);
 	for (int i = 1; i < argc; i++) {
 		g_autoptr(GError) error = NULL;
@@ -128,7 +128,7 @@ int acg_verb_set(int argc, char **argv)
 			"A key with a dot is the kernel's file of that name.\n");
 		return ACG_EXIT_USAGE;
 	}
-	if (!root)
+	if (!acg_tree_is_there(root))
 		return acg_no_tree(argv[0]);
 	ret = acg_target_find(root, argv[1], &target, &error);
 	for (int i = 2; i < argc && !ret; i++)

@@ -96,7 +96,7 @@ int acg_verb_enter(int argc, char **argv)
 		return ACG_EXIT_USAGE;
 	}
 	tree = acg_tree_find();
-	if (!tree)
+	if (!acg_tree_is_there(tree))
 		return acg_no_tree("enter");
 	if (go_in(tree, argv[1], &error) < 0 || (user && become(user, &error) < 0)) {
 		fprintf(stderr, "agentcg enter: %s\n", error->message);

@@ -172,7 +172,7 @@ int acg_verb_explain(int argc, char **argv)
 			"and what happened to it.\n");
 		return ACG_EXIT_USAGE;
 	}
-	if (!root)
+	if (!acg_tree_is_there(root))
 		return acg_no_tree(argv[0]);
 	ret = acg_target_find(root, argv[1], &target, &error);
 	if (!ret && !target.call)

@@ -67,7 +67,7 @@ int acg_verb_graft(int argc, char **argv)
 		return ACG_EXIT_USAGE;
 	}
 	tree = acg_tree_find();
-	if (!tree)
+	if (!acg_tree_is_there(tree))
 		return acg_no_tree("graft");
 	if (graft(tree, argv[1], pid, force, &error) < 0) {
 		fprintf(stderr, "agentcg graft: %s\n", error->message);

@@ -186,7 +186,7 @@ int acg_verb_ls(int argc, char **argv)
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error))
 		return acg_bad_usage("ls", error);
-	if (!root)
+	if (!acg_tree_is_there(root))
 		return acg_no_tree("ls");
 	listing.json = json ? json_builder_new() : NULL;
 	list_one(&listing, root, argc > 1 ? argv[1] : NULL);

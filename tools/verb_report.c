@@ -50,7 +50,7 @@ int acg_verb_report(int argc, char **argv)
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error))
 		return acg_bad_usage("report", error);
-	if (argc == 1 && !acg_tree_find())
+	if (argc == 1 && !acg_tree_is_there(acg_tree_find()))
 		return acg_no_tree("report");
 	acg_report_init(&report);
 	ret = collect(&report, argc, argv, &error);

@@ -92,7 +92,7 @@ int acg_verb_status(int argc, char **argv)
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error))
 		return acg_bad_usage("status", error);
-	if (!root)
+	if (!acg_tree_is_there(root))
 		return acg_no_tree("status");
 	text = acg_tree_read(&error, root, "status", NULL);
 	if (!text) {

@@ -331,7 +331,7 @@ int acg_verb_top(int argc, char **argv)
 	g_option_context_add_main_entries(context, entries, NULL);
 	if (!g_option_context_parse(context, &argc, &argv, &error))
 		return acg_bad_usage("top", error);
-	if (!root)
+	if (!acg_tree_is_there(root))
 		return acg_no_tree("top");
 	acg_top_init(&screen.top, root);
 	screen.top.agent = argc > 1 ? g_strdup(argv[1]) : NULL;

@@ -75,6 +75,11 @@ for part in 'cgroup v2' "ok  the tree is at $AGENTCG_FS, version" 'procfs is ' '
 done
 ! AGENTCG_FS=/nonexistent agentcg doctor > "$work/out" || fail "doctor finds nothing wrong without a tree"
 grep -q '^!!  there is no tree' "$work/out" || fail "doctor does not say that there is no tree"
+for verb in ls status 'top --batch' report 'explain x' 'freeze x' 'adopt a /b' 'graft --pid 1 a' 'enter a -- true'; do
+	# shellcheck disable=SC2086 # words
+	! AGENTCG_FS=/nonexistent agentcg $verb > "$work/out" 2> "$work/err" || fail "$verb without a tree"
+	grep -q '^agentcg [a-z]*: no tree at /nonexistent, which is $AGENTCG_FS: is agentcgd running?' "$work/err" || fail "$verb: $(cat "$work/err")"
+done
 mkdir -m 700 "$work/xdg/agentcg"
 printf '%s\n' '{"time":1,"command":"a","ended":true,"call":"c1"}' '{"time":2,"command":"lost one","ended":true}' > "$work/xdg/agentcg/hooks.jsonl"
 XDG_RUNTIME_DIR=$work/xdg agentcg doctor > "$work/out" || true
