@@ -39,6 +39,7 @@ timed() { local start=${EPOCHREALTIME/./}; "${@:2}" > /dev/null; echo "$1 $((${E
 for ((i = 0; i < ${ROUNDS:-15}; i++)); do
 	timed bash /bin/bash -c true
 	timed agentcg agentcg shell -c true
+	AGENTCG_DISABLE=1 timed start agentcg shell -c true # it starts, and becomes bash at once
 	timed wrapper "$0.wrapper" -c true
 	timed systemd-run systemd-run --quiet --scope /bin/bash -c true
 done
@@ -46,9 +47,11 @@ EOS
 ln -s wrapper "$work/measure.wrapper"
 in_agent a /bin/bash "$work/measure" > "$work/times"
 median() { awk -v k="$1" '$1 == k { print $2 }' "$work/times" | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
+quartiles() { awk -v k="$1" '$1 == k { print $2 }' "$work/times" | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 3) / 4)] "-" a[int((3 * NR + 3) / 4)] }'; }
 base=$(median bash) ours=$(median agentcg) wrapper=$(median wrapper) scope=$(median systemd-run)
 echo "medians in usec: bash -c true $base; agentcg shell $ours; wrapper $wrapper; systemd-run --scope $scope"
-echo "added: agentcg $((ours - base)), wrapper $((wrapper - base)), systemd-run $((scope - base))"
+echo "added: agentcg $((ours - base)) (its start $(($(median start) - base))), wrapper $((wrapper - base)), systemd-run $((scope - base))"
+for kind in bash agentcg start wrapper systemd-run; do echo "quartiles of $kind: $(quartiles $kind)"; done
 cp "$work/times" "$ACG_OUT/shell-cost.txt" 2> /dev/null || true
 rmdir "$WRAPPER_ROOT" 2> /dev/null || true
 [ $(((ours - base) * 10)) -le $((wrapper - base)) ] || fail "more than a tenth of what the wrapper adds"
