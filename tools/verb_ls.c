@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agentcg ls: a tree of agents and their calls with memory, peak, state and command. */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,13 +106,17 @@ static void list_agents(struct listing *listing, const char *dir, int depth);
 
 static void list_agent(struct listing *listing, const char *dir, const char *name, int depth)
 {
-	g_autoptr(JsonObject) info = acg_tree_json(NULL, dir, "info", NULL);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(JsonObject) info = acg_tree_json(&error, dir, "info", NULL);
 	g_autoptr(GPtrArray) calls = NULL;
 	char now[16], peak[16], budget[16];
 	g_autofree char *indented = g_strdup_printf("%*s%s", depth * 2, "", name);
 
-	if (!info)
+	if (!info) {
+		if (error->code == EACCES && !listing->json)
+			printf("%-24s (for root, and who made it, to see)\n", indented);
 		return;
+	}
 	if (listing->json) {
 		json_builder_begin_object(listing->json);
 		json_builder_set_member_name(listing->json, "info");
@@ -156,6 +161,13 @@ static int terminal_columns(void)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+static bool has_agent(const char *root, const char *name)
+{
+	g_autofree char *path = g_build_filename(root, "agents", name, NULL);
+
+	return access(path, F_OK) == 0;
+}
+
 static void list_one(struct listing *listing, const char *dir, const char *name)
 {
 	g_autofree char *path = name ? g_build_filename(dir, "agents", name, NULL) : NULL;
@@ -188,6 +200,11 @@ int acg_verb_ls(int argc, char **argv)
 		return acg_bad_usage("ls", error);
 	if (!acg_tree_is_there(root))
 		return acg_no_tree("ls");
+	if (argc > 1 && !has_agent(root, argv[1])) {
+		fprintf(stderr, "agentcg ls: there is no agent %s; agentcg ls has them all\n",
+			argv[1]);
+		return 1;
+	}
 	listing.json = json ? json_builder_new() : NULL;
 	list_one(&listing, root, argc > 1 ? argv[1] : NULL);
 	if (json) {

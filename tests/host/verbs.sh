@@ -40,6 +40,11 @@ grep -q 'several agents have a call build' "$work/err" || fail "two of one name"
 agentcg kill bob/build
 until_true 'grep -q ended "$bob/calls/build/state"'
 
+! agentcg ls nosuch > /dev/null 2> "$work/err" && grep -q 'there is no agent nosuch' "$work/err" || fail "ls of what is not there"
+chmod a+x "$TMPDIR" "$work"
+setpriv --reuid 65534 --regid 65534 --clear-groups agentcg ls > "$work/out"
+grep -q '^bob  *(for root, and who made it, to see)$' "$work/out" || { cat "$work/out"; fail "ls by another user"; }
+
 echo "# explain"
 agentcg explain alice/late > "$work/out"
 for part in 'call late of agent alice: sleep 100' 'asked    timeout=1' 'begin' 'feedback (timeout)' 'exit status 143' 'told     Stopped after 1 s'; do
