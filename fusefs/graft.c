@@ -30,6 +30,15 @@ static int move_mount_to(int fd, const char *path)
 	return syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
+/* With all that is mounted below it. */
+static int make_read_only(int mount_fd)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+
+	return syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
+		       sizeof(attr));
+}
+
 /* --- what is mounted where -------------------------------------------------------------------------------------- */
 
 /* One line of /proc/PID/mountinfo. */
@@ -73,16 +82,42 @@ static bool parse_line(const char *text, struct mount_line *ret_line)
 	return true;
 }
 
-/* struct mount_line of each mount that the process sees from its root, in the order of mounting. NULL with *error set. */
-static GArray *mounts_of(const char *process, GError **error)
+static int open_proc(GError **error)
 {
-	g_autofree char *path = g_strdup_printf("/proc/%s/mountinfo", process);
-	g_autofree char *text = NULL;
+	int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return proc < 0 ? acg_fail_errno(error, errno, "cannot open /proc") : proc;
+}
+
+/* The whole text of a file, to be freed; NULL: it cannot be read. */
+static char *read_at(int dirfd, const char *path)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	GIOChannel *channel = fd < 0 ? NULL : g_io_channel_unix_new(fd);
+	char *text = NULL;
+
+	if (!channel)
+		return NULL;
+	g_io_channel_set_close_on_unref(channel, TRUE);
+	g_io_channel_set_encoding(channel, NULL, NULL);
+	g_io_channel_read_to_end(channel, &text, NULL, NULL);
+	g_io_channel_unref(channel);
+	return text;
+}
+
+/*
+ * struct mount_line of each mount that the process sees from its root, in the order of mounting. NULL with *error set. proc: /proc,
+ * opened before going anywhere, since the /proc of a sandbox does not show us.
+ */
+static GArray *mounts_of(int proc, const char *process, GError **error)
+{
+	g_autofree char *path = g_strdup_printf("%s/mountinfo", process);
+	g_autofree char *text = read_at(proc, path);
 	g_auto(GStrv) lines = NULL;
 	GArray *mounts;
 
-	if (!g_file_get_contents(path, &text, NULL, NULL)) {
-		acg_fail(error, ESRCH, "cannot read %s: is the process gone?", path);
+	if (!text) {
+		acg_fail(error, ESRCH, "cannot read /proc/%s: is the process gone?", path);
 		return NULL;
 	}
 	mounts = g_array_new(FALSE, FALSE, sizeof(struct mount_line));
@@ -192,20 +227,21 @@ static int clone_children(const char *path, GArray *clones, GError **error)
 	return ret;
 }
 
-static int put_back(const char *path, const GArray *clones, GError **error)
+static int put_back(const char *path, const GArray *clones, bool read_only, GError **error)
 {
 	for (unsigned int i = 0; i < clones->len; i++) {
 		const struct clone *clone = &g_array_index(clones, struct clone, i);
 		g_autofree char *point = g_build_filename(path, clone->name, NULL);
 
-		if (mkdir(point, 0755) < 0 || move_mount_to(clone->fd, point) < 0)
+		if (mkdir(point, 0755) < 0 || (read_only && make_read_only(clone->fd) < 0) ||
+		    move_mount_to(clone->fd, point) < 0)
 			return acg_fail_errno(error, errno, "cannot put %s back", point);
 	}
 	return 0;
 }
 
 /* Covers the directory with a tmpfs that shows what was in it, and `agentcg`. */
-static int cover(const char *path, GError **error)
+static int cover(const char *path, bool read_only, GError **error)
 {
 	g_autoptr(GArray) clones = g_array_new(FALSE, FALSE, sizeof(struct clone));
 	g_autofree char *point = g_build_filename(path, "agentcg", NULL);
@@ -218,7 +254,7 @@ static int cover(const char *path, GError **error)
 	if (mount(COVER_SOURCE, path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		  "mode=755,size=64k") < 0)
 		return acg_fail_errno(error, errno, "cannot mount a tmpfs on %s", path);
-	ret = put_back(path, clones, error);
+	ret = put_back(path, clones, read_only, error);
 	if (!ret && mkdir(point, 0755) < 0)
 		ret = acg_fail_errno(error, errno, "cannot make %s", point);
 	if (ret)
@@ -232,9 +268,9 @@ static int cover(const char *path, GError **error)
 /* --- grafting in this namespace --------------------------------------------------------------------------------------- */
 
 /* What is mounted here must not appear at those who share the mount below: it becomes a slave of theirs. */
-static void keep_to_ourselves(const char *path)
+static void keep_to_ourselves(int proc, const char *path)
 {
-	g_autoptr(GArray) mounts = mounts_of("self", NULL);
+	g_autoptr(GArray) mounts = mounts_of(proc, "self", NULL);
 	const struct mount_line *best = NULL;
 
 	for (unsigned int i = 0; mounts && i < mounts->len; i++) {
@@ -250,7 +286,7 @@ static void keep_to_ourselves(const char *path)
 		mount(NULL, best->point, NULL, MS_SLAVE, NULL);
 }
 
-static int make_point(const char *point, GError **error)
+static int make_point(int proc, const char *point, bool read_only, GError **error)
 {
 	g_autofree char *parent = g_path_get_dirname(point);
 	struct stat st;
@@ -258,36 +294,37 @@ static int make_point(const char *point, GError **error)
 	if (lstat(point, &st) == 0)
 		return S_ISDIR(st.st_mode) ? 0
 					   : acg_fail(error, ENOTDIR, "%s is no directory", point);
-	keep_to_ourselves(parent);
+	keep_to_ourselves(proc, parent);
 	if (g_mkdir_with_parents(point, 0755) == 0)
 		return 0;
 	if (access(parent, F_OK) < 0)
 		return acg_fail_errno(error, errno, "there is no %s, and it cannot be made", parent);
-	return cover(parent, error);
+	return cover(parent, read_only, error);
 }
 
-static int attach(int fd, const char *root, const char *place, GError **error)
+static int attach(int fd, int proc, const char *point, bool read_only, GError **error)
 {
-	g_autofree char *point = g_strconcat(root, place, NULL);
 	g_autofree char *marker = g_build_filename(point, "call", NULL);
 	int ret;
 
 	if (access(marker, F_OK) == 0)
 		return acg_fail(error, EEXIST, "%s shows an agent already", point);
-	ret = make_point(point, error);
+	ret = make_point(proc, point, read_only, error);
 	if (ret)
 		return ret;
-	keep_to_ourselves(point);
+	keep_to_ourselves(proc, point);
 	if (move_mount_to(fd, point) < 0)
 		return acg_fail_errno(error, errno, "cannot mount at %s", point);
 	return 0;
 }
 
-int acg_graft_here(const struct acg_view *view, const char *root, char **ret_note, GError **error)
+static int graft(const struct acg_view *view, int proc, bool read_only, char **ret_note,
+		 GError **error)
 {
 	g_autoptr(GError) run_error = NULL, sys_error = NULL;
-	int sys = attach(view->sys_fd, root, ACG_VIEW_SYS, &sys_error);
-	int run = sys == -EEXIST ? sys : attach(view->run_fd, root, ACG_VIEW_RUN, &run_error);
+	int sys = attach(view->sys_fd, proc, ACG_VIEW_SYS, read_only, &sys_error);
+	int run = sys == -EEXIST ? sys
+				 : attach(view->run_fd, proc, ACG_VIEW_RUN, read_only, &run_error);
 
 	*ret_note = NULL;
 	if (sys && run) {
@@ -301,9 +338,29 @@ int acg_graft_here(const struct acg_view *view, const char *root, char **ret_not
 	return 0;
 }
 
+int acg_graft_here(const struct acg_view *view, char **ret_note, GError **error)
+{
+	int proc = open_proc(error);
+	int ret = proc < 0 ? proc : graft(view, proc, true, ret_note, error);
+
+	if (proc >= 0)
+		close(proc);
+	return ret;
+}
+
+static GArray *own_mounts(GError **error)
+{
+	int proc = open_proc(error);
+	GArray *mounts = proc < 0 ? NULL : mounts_of(proc, "self", error);
+
+	if (proc >= 0)
+		close(proc);
+	return mounts;
+}
+
 int acg_graft_protect_cgroups(GError **error)
 {
-	g_autoptr(GArray) mounts = mounts_of("self", error);
+	g_autoptr(GArray) mounts = own_mounts(error);
 
 	if (!mounts)
 		return -ESRCH;
@@ -379,29 +436,18 @@ static int run_in(pid_t pid, int (*fn)(void *data, char **ret_note, GError **err
 	return report.ret;
 }
 
-struct graft_job {
-	const struct acg_view *view;
-	const char *root;
-};
-
-static int graft_job(void *data, char **ret_note, GError **error)
-{
-	const struct graft_job *job = data;
-
-	return acg_graft_here(job->view, job->root, ret_note, error);
-}
-
 /* A process that can write the cgroupfs that it sees goes by that what the tree refuses it. */
-static int check_cgroups(const char *process, GError **error)
+static int check_cgroups(int proc, const char *const *read_only, GError **error)
 {
-	g_autoptr(GArray) mounts = mounts_of(process, error);
+	g_autoptr(GArray) mounts = mounts_of(proc, "self", error);
 
 	if (!mounts)
 		return -ESRCH;
 	for (unsigned int i = 0; i < mounts->len; i++) {
 		const struct mount_line *line = &g_array_index(mounts, struct mount_line, i);
 
-		if (strcmp(line->type, "cgroup2") == 0 && is_writable(line))
+		if (strcmp(line->type, "cgroup2") == 0 && is_writable(line) &&
+		    !(read_only && g_strv_contains(read_only, line->point)))
 			return acg_fail(error, EPERM,
 					"it has a cgroupfs at %s that it can write, and by it leave its "
 					"calls and change their limits: mount that read-only",
@@ -410,14 +456,36 @@ static int check_cgroups(const char *process, GError **error)
 	return 0;
 }
 
-int acg_graft_pid(const struct acg_view *view, pid_t pid, const char *root, bool force,
-		  char **ret_note, GError **error)
-{
-	g_autofree char *process = g_strdup_printf("%d", pid);
-	struct graft_job job = {view, root};
-	int ret = force ? 0 : check_cgroups(process, error);
+struct graft_job {
+	const struct acg_view *view;
+	const struct acg_sandbox *sandbox;
+	int proc;
+};
 
-	return ret ? ret : run_in(pid, graft_job, &job, ret_note, error);
+/* Only from its own root is it certain that no symbolic link of an image leads to a directory of the host. */
+static int graft_job(void *data, char **ret_note, GError **error)
+{
+	const struct graft_job *job = data;
+	const struct acg_sandbox *sandbox = job->sandbox;
+	const char *root = sandbox->root ? sandbox->root : "/";
+	int ret = 0;
+
+	if (chroot(root) < 0 || chdir("/") < 0)
+		return acg_fail_errno(error, errno, "cannot change to %s", root);
+	if (!sandbox->force)
+		ret = check_cgroups(job->proc, sandbox->read_only, error);
+	return ret ? ret : graft(job->view, job->proc, !sandbox->force, ret_note, error);
+}
+
+int acg_graft_into(const struct acg_view *view, const struct acg_sandbox *sandbox, char **ret_note,
+		   GError **error)
+{
+	struct graft_job job = {view, sandbox, open_proc(error)};
+	int ret = job.proc < 0 ? job.proc : run_in(sandbox->pid, graft_job, &job, ret_note, error);
+
+	if (job.proc >= 0)
+		close(job.proc);
+	return ret;
 }
 
 /* --- taking views back ---------------------------------------------------------------------------------------------------- */
@@ -448,8 +516,8 @@ static int ungraft_job(void *data, char **ret_note, GError **error)
 /* 1: there were views; 0: there were none. */
 static int ungraft_one(pid_t pid, dev_t dev, GError **error)
 {
-	g_autofree char *process = g_strdup_printf("%d", pid);
-	g_autoptr(GArray) mounts = mounts_of(process, NULL);
+	g_autofree char *process = g_strdup_printf("/proc/%d", pid);
+	g_autoptr(GArray) mounts = mounts_of(AT_FDCWD, process, NULL);
 	struct ungraft_job job = {mounts, dev};
 	bool found = false;
 	int ret;
@@ -505,7 +573,7 @@ int acg_ungraft(pid_t pid, dev_t dev, GError **error)
 
 int acg_ungraft_tree(const char *mountpoint, GError **error)
 {
-	g_autoptr(GArray) mounts = mounts_of("self", error);
+	g_autoptr(GArray) mounts = own_mounts(error);
 	dev_t dev = 0;
 
 	if (!mounts)

@@ -2,7 +2,8 @@
 /*
  * The view of a sandbox: one agent's directory of the tree, mounted at /sys/fs/agentcg and /run/agentcg/fs of a mount
  * namespace. Nobody can mkdir in sysfs, so /sys/fs is covered by a small tmpfs that shows all that was there, by clones of
- * its mounts, and `agentcg` beside it. Nothing of what lies below is changed; taking the tmpfs away shows it again.
+ * its mounts, and `agentcg` beside it. The clones are read-only (unless forced): what writes there are for, such as ending a FUSE
+ * connection, is the host's. Nothing of what lies below is changed; taking the tmpfs away shows it again.
  *
  * What was grafted is not written down anywhere: the kernel's own lists of mounts tell, so that nothing can be forgotten
  * by a daemon or a tool that was killed. Needs root outside every sandbox, and one thread (setns).
@@ -29,17 +30,21 @@ int acg_view_open(const char *directory, struct acg_view *ret_view, GError **err
 void acg_view_close(struct acg_view *view);
 
 /*
- * Mounts the view in this mount namespace, below `root` ("" for its own). ENOENT: there is no /sys and none can be made;
- * EEXIST: there is a view already. *ret_note (free with g_free) says what could not be had, or NULL.
+ * Mounts the view in this mount namespace. ENOENT: there is no /sys and none can be made; EEXIST: there is a view already.
+ * *ret_note (free with g_free) says what could not be had, or NULL.
  */
-int acg_graft_here(const struct acg_view *view, const char *root, char **ret_note, GError **error);
+int acg_graft_here(const struct acg_view *view, char **ret_note, GError **error);
 
-/*
- * The same in the mount namespace of a process, from its root. EPERM unless `force`: it has a cgroupfs that it can write, by
- * which it can leave its calls and change their limits.
- */
-int acg_graft_pid(const struct acg_view *view, pid_t pid, const char *root, bool force,
-		  char **ret_note, GError **error);
+struct acg_sandbox {
+	pid_t pid;	  /* a process in its mount namespace */
+	const char *root; /* below that process's root directory: a container that has not yet gone into its image; NULL: "/" */
+	const char *const *read_only; /* ended by NULL: mount points, from that root, that its runtime makes read-only; NULL: none */
+	bool force; /* though there is a cgroupfs that it can write, by which it can leave its calls and change their limits */
+};
+
+/* The same in the mount namespace of a sandbox. EPERM: it has a cgroupfs that it can write. */
+int acg_graft_into(const struct acg_view *view, const struct acg_sandbox *sandbox, char **ret_note,
+		   GError **error);
 
 /*
  * Takes views away, or all mounts of one file system (its device number, if not 0), in the mount namespace of a process, or of all processes

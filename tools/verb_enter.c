@@ -49,7 +49,7 @@ static int go_in(const char *tree, const char *agent, GError **error)
 	if (!ret && mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		ret = acg_fail_errno(error, errno, "cannot detach the mounts from the host's");
 	if (!ret)
-		ret = acg_graft_here(&view, "", &note, error);
+		ret = acg_graft_here(&view, &note, error);
 	if (!ret)
 		ret = acg_graft_protect_cgroups(error);
 	acg_view_close(&view);

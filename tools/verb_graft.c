@@ -25,7 +25,7 @@ static int check_inside(const char *directory, const char *agent, pid_t pid, GEr
 			pid, agent, pid, directory);
 }
 
-static int graft(const char *tree, const char *agent, pid_t pid, bool force, GError **error)
+static int graft(const char *tree, const char *agent, const struct acg_sandbox *sandbox, GError **error)
 {
 	g_autofree char *directory = acg_tree_agent(tree, agent);
 	g_autofree char *note = NULL;
@@ -34,9 +34,9 @@ static int graft(const char *tree, const char *agent, pid_t pid, bool force, GEr
 
 	if (ret)
 		return ret;
-	ret = check_inside(directory, agent, pid, error);
+	ret = check_inside(directory, agent, sandbox->pid, error);
 	if (!ret)
-		ret = acg_graft_pid(&view, pid, "", force, &note, error);
+		ret = acg_graft_into(&view, sandbox, &note, error);
 	acg_view_close(&view);
 	if (note)
 		fprintf(stderr, "agentcg graft: the view is %s\n", note);
@@ -54,6 +54,7 @@ int acg_verb_graft(int argc, char **argv)
 		{NULL, 0, 0, 0, NULL, NULL, NULL},
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new("AGENT");
+	struct acg_sandbox sandbox = {0};
 	g_autoptr(GError) error = NULL;
 	const char *tree;
 
@@ -66,10 +67,12 @@ int acg_verb_graft(int argc, char **argv)
 		fprintf(stderr, "agentcg graft: give a process and an agent: agentcg graft --pid PID AGENT\n");
 		return ACG_EXIT_USAGE;
 	}
+	sandbox.pid = pid;
+	sandbox.force = force;
 	tree = acg_tree_find();
 	if (!acg_tree_is_there(tree))
 		return acg_no_tree("graft");
-	if (graft(tree, argv[1], pid, force, &error) < 0) {
+	if (graft(tree, argv[1], &sandbox, &error) < 0) {
 		fprintf(stderr, "agentcg graft: %s\n", error->message);
 		return 1;
 	}
