@@ -11,21 +11,7 @@ grafts=${1:-12} # so many at the daemon's end; tests/vm/long/grafts.sh makes 200
 start_daemon
 mkdir "$AGENTCG_FS/agents/a" "$AGENTCG_FS/agents/b" "$AGENTCG_FS/agents/b/agents/sub"
 
-# What a script in the sandbox does. $1: where its view is.
-cat > "$work/session" <<'EOS'
-fs=$1
-ls $fs | grep -qx call || { echo "no view at $fs"; exit 1; }
-ls $fs/agents | grep . && { echo "there are others to be seen"; exit 1; }
-for id in one two three; do
-	sh -c "echo 'begin $id memory=low -- true' > $fs/self/call && grep -q call-$id /proc/self/cgroup" ||
-		{ echo "call $id was not begun"; exit 1; }
-done
-[ "$(grep -c '"id":' $fs/history)" -ge 1 ] || sleep 1
-grep -q '"id":"one"' $fs/history || { echo "no history"; exit 1; }
-cat $fs/feedback > /dev/null || exit 1
-echo 1 2> /dev/null > $fs/memory.max && { echo "its limit could be written"; exit 1; }
-exit 0
-EOS
+cp "$ACG_SRC/tests/vm/session" "$work/session"
 chmod 755 "$work" "$work/session"
 session() { bash "$work/session" "$@" || fail "the session at $1"; }
 
