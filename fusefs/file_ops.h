@@ -18,6 +18,7 @@ ACG_READER(readme);
 ACG_READER(version);
 ACG_READER(status);
 ACG_READER(adopt);
+ACG_READER(adopt_error);
 ACG_READER(policy);
 ACG_READER(policy_error);
 ACG_READER(metrics);

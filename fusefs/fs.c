@@ -44,6 +44,7 @@ void acg_fs_free(struct acg_fs *fs)
 	g_hash_table_unref(fs->listings);
 	acg_kept_free(fs->texts);
 	acg_opens_free(fs->opens);
+	g_free(fs->adopt_error);
 	g_free(fs->root_path);
 	g_free(fs);
 }

@@ -43,6 +43,7 @@ struct acg_fs {
 	unsigned int polled;  /* opens that somebody may sleep on in poll(2) */
 	GThreadPool *slow;    /* kernel files that may take long */
 	bool passthrough;     /* the kernel agreed to it */
+	char *adopt_error;    /* why the last cgroup was not adopted; NULL: it was */
 	const char *policy_path; /* borrowed: a policy written into the tree is kept there for the next worker; NULL: it is not */
 	int64_t started;      /* CLOCK_REALTIME usec: times of the root's files */
 };

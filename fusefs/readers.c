@@ -23,8 +23,8 @@ static const char readme[] =
 	"  self/agents/    mkdir makes a sub-agent inside your budget\n"
 	"  status          what this host enforces, and why something is off; version\n"
 	"\n"
-	"Operators: agents/ (mkdir), adopt, policy (write a whole one; policy.error),\n"
-	"  metrics, events (the last ones) and events_pipe (as they come).\n"
+	"Operators: agents/ (mkdir), adopt (adopt.error), policy (write a whole one;\n"
+	"  policy.error), metrics, events (the last ones), events_pipe (as they come).\n"
 	"In a shell:  { echo \"begin - memory=high -- make\" > self/call; } 2>/dev/null\n"
 	"             exec make       or: agentcg run --hint memory:high -- make\n"
 	"When memory runs short a call above its grant is slowed down, then frozen, then\n"
@@ -87,6 +87,15 @@ ACG_READER(adopt)
 			g_string_append_printf(out, " namespace=%s", agent->namespace);
 		g_string_append_printf(out, " %s\n", agent->adopted);
 	}
+	return 0;
+}
+
+ACG_READER(adopt_error)
+{
+	(void)place;
+	(void)error;
+	if (fs->adopt_error)
+		g_string_append_printf(out, "%s\n", fs->adopt_error);
 	return 0;
 }
 

@@ -67,7 +67,9 @@ ACG_WRITER(adopt)
 {
 	g_autofree char *line = g_strstrip(g_strndup(text, len));
 	char *path = strchr(line, ' '), *namespace = NULL;
+	g_autoptr(GError) why = NULL;
 	struct acg_agent *agent;
+	int ret;
 
 	(void)place;
 	(void)caller;
@@ -82,5 +84,10 @@ ACG_WRITER(adopt)
 		if (*path)
 			*path++ = '\0';
 	}
-	return acg_manager_adopt(fs->manager, line, namespace, path, &agent, error);
+	ret = acg_manager_adopt(fs->manager, line, namespace, path, &agent, &why);
+	g_free(fs->adopt_error);
+	fs->adopt_error = ret ? g_strdup(why->message) : NULL;
+	if (why)
+		g_propagate_error(error, g_steal_pointer(&why));
+	return ret;
 }

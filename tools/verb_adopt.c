@@ -3,19 +3,27 @@
  * agentcg adopt: makes an agent of a cgroup that is there. systemd must have handed a unit's cgroup over, and must not stop the
  * whole unit when one call is killed: units without Delegate=yes and OOMPolicy=continue are refused.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/tree_text.h"
 #include "tools/verbs.h"
 
-/* The unit that the cgroup is of: the last part of its path, if that is a unit's name. */
-static const char *unit_of(const char *cgroup)
+static bool is_unit(const char *name)
 {
-	const char *last = strrchr(cgroup, '/');
+	return g_str_has_suffix(name, ".service") || g_str_has_suffix(name, ".scope");
+}
 
-	last = last ? last + 1 : cgroup;
-	return g_str_has_suffix(last, ".service") || g_str_has_suffix(last, ".scope") ? last : NULL;
+/* The unit that the cgroup is of, or lies in; to be freed. NULL: none. */
+static char *unit_of(const char *cgroup)
+{
+	g_auto(GStrv) names = g_strsplit(cgroup, "/", -1);
+
+	for (unsigned int i = g_strv_length(names); i-- > 0;)
+		if (is_unit(names[i]))
+			return g_strdup(names[i]);
+	return NULL;
 }
 
 static int check_property(const char *text, const char *wanted, const char *unit, GError **error)
@@ -47,6 +55,17 @@ static int check_unit(const char *unit, GError **error)
 	return ret ? ret : check_property(text, "OOMPolicy=continue", unit, error);
 }
 
+/* In the daemon's words, if it has any. */
+static void say_why(const char *tree, GError **error)
+{
+	g_autofree char *why = acg_tree_read(NULL, tree, "adopt.error", NULL);
+
+	if (!why || !*why || !error)
+		return;
+	g_free((*error)->message);
+	(*error)->message = g_strdup(g_strchomp(why));
+}
+
 int acg_adopt(const char *tree, const char *name, const char *namespace, const char *cgroup,
 	      GError **error)
 {
@@ -54,10 +73,15 @@ int acg_adopt(const char *tree, const char *name, const char *namespace, const c
 	g_autofree char *line = namespace ? g_strdup_printf("%s namespace=%s %s\n", name,
 							    namespace, cgroup)
 					  : g_strdup_printf("%s %s\n", name, cgroup);
-	const char *unit = unit_of(cgroup);
+	g_autofree char *unit = unit_of(cgroup);
 	int ret = unit ? check_unit(unit, error) : 0;
 
-	return ret ? ret : acg_tree_write(file, line, error);
+	if (ret)
+		return ret;
+	ret = acg_tree_write(file, line, error);
+	if (ret)
+		say_why(tree, error);
+	return ret;
 }
 
 int acg_verb_adopt(int argc, char **argv)

@@ -11,7 +11,7 @@ spawn a 'exec sleep 1000'
 
 echo "# names"
 is "the root" "$(ls "$fs" | paste -sd' ')" \
-	"README adopt agents events events_pipe metrics policy policy.error status version"
+	"README adopt adopt.error agents events events_pipe metrics policy policy.error status version"
 for name in README agents call call.error calls events events_pipe feedback history info priority self status; do
 	[ -e "$fs/agents/a/$name" ] || fail "an agent has no $name"
 done

@@ -9,8 +9,8 @@ export ACG_BUILD
 # shellcheck source=tests/host/daemon.bash
 . "$ACG_SRC/tests/host/daemon.bash"
 cat > "$work/policy" <<'EOP'
-agents = ({ match = "*ctr-*"; namespace = "team-b"; priority = "high"; },
-	{ match = "*ctr-*"; namespace = "team-a"; priority = "low"; }, { match = "ctr-*"; budget = { memory = "256M"; }; }, { match = "*"; });
+agents = ({ match = "ctr-*"; namespace = "team-b"; priority = "high"; },
+	{ match = "ctr-*"; namespace = "team-a"; priority = "low"; }, { match = "ctr-*"; budget = { memory = "256M"; }; }, { match = "*"; });
 EOP
 start_daemon -c "$work/policy"
 mount=${cgroups%/agentcg-test*}
