@@ -638,6 +638,16 @@ static int prepare(struct supervisor *s)
 	return 0;
 }
 
+/* Those that did not get to serve: the daemon's cgroup is empty once they are gone. */
+static void end_waiting(const struct supervisor *s)
+{
+	kill_spares(s);
+	if (s->next.pid)
+		kill(s->next.pid, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
 static void unmount(const struct supervisor *s)
 {
 	struct pollfd fuse = {.fd = s->fuse_fd, .events = POLLIN};
@@ -663,6 +673,7 @@ int acg_supervise(const struct acg_supervisor_options *options)
 		return 1;
 	start_worker(&s);
 	run(&s);
+	end_waiting(&s);
 	unmount(&s);
 	return s.status;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fusefs/daemon.h"
+#include "fusefs/shelter.h"
 #include "fusefs/supervisor.h"
 #include "policy/policy.h"
 
@@ -170,14 +171,23 @@ static int supervise(const struct acg_daemon_options *options, const char *mount
 {
 	struct acg_supervisor_options supervisor = {.mountpoint = mountpoint};
 	g_autoptr(GPtrArray) argv = worker_arguments(options, mountpoint, foreground);
-	int fd;
+	g_autoptr(GError) error = NULL;
+	struct acg_shelter shelter = ACG_SHELTER_NONE;
+	int fd, status;
 
 	supervisor.worker = (char **)argv->pdata;
 	if (!foreground)
 		go_background(&supervisor, &fd);
 	if (chdir("/") < 0)
 		return 1;
-	return acg_supervise(&supervisor);
+	/* Without a memory controller there is nothing to be had, and nothing to say. */
+	if (!options->dry_run && acg_shelter_enter(options->root, &shelter, &error) < 0 &&
+	    error->code != ENOENT && error->code != ENOTSUP)
+		fprintf(stderr, "agentcgd: it may have to wait for memory, or be killed for it: %s\n",
+			error->message);
+	status = acg_supervise(&supervisor);
+	acg_shelter_leave(&shelter);
+	return status;
 }
 
 int main(int argc, char **argv)
