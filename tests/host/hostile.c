@@ -36,7 +36,7 @@
 #define NOBODY 65534
 #define MAKER  12345
 
-enum { ROOT = 1, USER = 2, OUTSIDER = 4, MAKES = 8, INSIDE = ROOT | USER, ALL = 15 };
+enum { ROOT = 1, USER = 2, OUTSIDER = 4, MAKES = 8, INSIDE = ROOT | USER, NOT_ROOT = 14, ALL = 15 };
 
 #define HANDLE_MAX 128
 union handle {
@@ -64,6 +64,35 @@ typedef int (*attempt)(const char *path, const char *text);
 static int done(int ret)
 {
 	return ret < 0 ? errno : 0;
+}
+
+/* By a child, which may be left in a state that is of no use any more. */
+static int in_child(attempt way, const char *path, const char *text)
+{
+	pid_t child;
+	int status;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		status = way(path, text);
+		fflush(stdout);
+		_exit(status);
+	}
+	waitpid(child, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
+/* EINTR if the child goes when it is killed; 0: it hangs. */
+static int goes_when_killed(pid_t child)
+{
+	kill(child, SIGKILL);
+	for (int i = 0; i < 100; i++) {
+		if (waitpid(child, NULL, WNOHANG) == child)
+			return EINTR;
+		usleep(100 * 1000);
+	}
+	return 0;
 }
 
 static int write_fd(int fd, const char *text)
@@ -424,17 +453,16 @@ static int try_own_root(const char *path, const char *text)
 
 /* --- from inside a call ------------------------------------------------------------------------------------- */
 
-/* Runs use(path, text) in a child that has begun call `inner`. */
-static int in_call(int (*use)(const char *path, const char *text), const char *path, const char *text)
+/* In a child that has begun call `inner`. */
+static int in_call(attempt way, const char *path, const char *text)
 {
+	pid_t child;
 	int status;
-	pid_t child = fork();
 
-	if (child == 0) {
-		int ret = try_write("agents/a/call", "begin inner -- attack");
-
-		_exit(ret ? 255 : use(path, text));
-	}
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		_exit(try_write("agents/a/call", "begin inner -- attack") ? 255 : way(path, text));
 	waitpid(child, &status, 0);
 	try_write("agents/a/call", "end inner");
 	if (WEXITSTATUS(status) == 255)
@@ -468,57 +496,46 @@ static void *wait_in_thread(void *data)
 	return NULL;
 }
 
-static int threads_begin(const char *path, const char *text)
+static int write_with_thread(const char *path, const char *text)
 {
 	pthread_t thread;
-	int status;
-	pid_t child = fork();
 
-	if (child == 0) {
-		pthread_create(&thread, NULL, wait_in_thread, NULL);
-		_exit(try_write(path, text));
-	}
-	waitpid(child, &status, 0);
-	return WEXITSTATUS(status);
+	pthread_create(&thread, NULL, wait_in_thread, NULL);
+	return try_write(path, text);
 }
 
-/* In a pid namespace the attacker's parent is its first process: ask it. Others make one. */
-static int first_begins(const char *path, const char *text)
+static int try_with_thread(const char *path, const char *text)
 {
-	int status;
-	pid_t child = fork();
+	return in_child(write_with_thread, path, text);
+}
 
-	if (child == 0) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
-			_exit(errno);
-		child = fork();
-		if (child == 0)
-			_exit(try_write(path, text));
-		waitpid(child, &status, 0);
-		_exit(WEXITSTATUS(status));
-	}
-	waitpid(child, &status, 0);
-	return WEXITSTATUS(status);
+static int write_in_pidns(const char *path, const char *text)
+{
+	return unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0 ? errno : in_child(try_write, path, text);
+}
+
+/* By the first process of a pid namespace. */
+static int try_as_first(const char *path, const char *text)
+{
+	return in_child(write_in_pidns, path, text);
+}
+
+static int write_in_userns(const char *path, const char *text)
+{
+	int uid = geteuid();
+	char map[32];
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return errno;
+	snprintf(map, sizeof(map), "0 %d 1", uid);
+	try_write("/proc/self/uid_map", map);
+	return try_write(path, text);
 }
 
 /* Root of a user namespace of its own is not root. */
-static int try_write_in_userns(const char *path, const char *text)
+static int try_in_userns(const char *path, const char *text)
 {
-	int status;
-	pid_t child = fork();
-
-	if (child == 0) {
-		char map[32];
-		int uid = geteuid();
-
-		if (unshare(CLONE_NEWUSER) < 0)
-			_exit(errno);
-		snprintf(map, sizeof(map), "0 %d 1", uid);
-		try_write("/proc/self/uid_map", map);
-		_exit(try_write(path, text));
-	}
-	waitpid(child, &status, 0);
-	return WEXITSTATUS(status);
+	return in_child(write_in_userns, path, text);
 }
 
 /* --- a lot of something -------------------------------------------------------------------------------------- */
@@ -569,28 +586,26 @@ static int try_deep_agents(const char *path, const char *text)
 
 #define MANY_OPENS 1100
 
-static int try_many_opens(const char *path, const char *text)
+static int open_many(const char *path, const char *text)
 {
 	unsigned int n = 0;
-	int status, *fds;
-	pid_t child = fork();
+	char byte;
 
 	(void)text;
-	if (child) {
-		waitpid(child, &status, 0);
-		return WEXITSTATUS(status);
-	}
-	fds = calloc(MANY_OPENS, sizeof(*fds));
-	while (n < MANY_OPENS && (fds[n] = open(path, O_RDONLY)) >= 0) {
-		char byte;
+	while (n < MANY_OPENS) {
+		int fd = open(path, O_RDONLY); /* until the process ends */
 
-		if (read(fds[n], &byte, 1) < 0)
+		if (fd < 0 || read(fd, &byte, 1) < 0)
 			break;
 		n++;
 	}
 	printf("   (%u were open)\n", n);
-	fflush(stdout);
-	_exit(n == MANY_OPENS ? 0 : errno);
+	return n == MANY_OPENS ? 0 : errno;
+}
+
+static int try_many_opens(const char *path, const char *text)
+{
+	return in_child(open_many, path, text);
 }
 
 static void *read_for_ever(void *path)
@@ -637,13 +652,7 @@ static int try_many_waiting(const char *path, const char *text)
 	usleep(500 * 1000);
 	for (int i = 0; i < 100 && !ret; i++)
 		ret = try_read(text, NULL);
-	kill(child, SIGKILL);
-	for (int i = 0; i < 100; i++) {
-		if (waitpid(child, NULL, WNOHANG) == child)
-			return ret ? 0 : EINTR;
-		usleep(100 * 1000);
-	}
-	return 0; /* they hang */
+	return goes_when_killed(child) && !ret ? EINTR : 0;
 }
 
 /* A reader that is killed while it waits must go at once. */
@@ -653,21 +662,11 @@ static int try_killed_reader(const char *path, const char *text)
 
 	(void)text;
 	if (child == 0) {
-		int fd = open(path, O_RDONLY);
-		char buf[4096];
-
-		while (read(fd, buf, sizeof(buf)) > 0)
-			;
+		read_for_ever((void *)path);
 		_exit(0);
 	}
 	usleep(100 * 1000);
-	kill(child, SIGKILL);
-	for (int i = 0; i < 100; i++) {
-		if (waitpid(child, NULL, WNOHANG) == child)
-			return EINTR;
-		usleep(100 * 1000);
-	}
-	return 0; /* it hangs */
+	return goes_when_killed(child);
 }
 
 static int write_big(int fd, const char *text)
@@ -736,189 +735,174 @@ static int try_sub_priority(const char *path, const char *text)
 #define B "EACCES ENOENT" /* somebody else's: refused, or not even seen */
 #define K "EPERM EACCES ENOENT" /* a file of the kernel's: this host may not have it */
 
+#define WAY(name) try_##name, #name
+
 static const struct attack {
 	int roles;
 	attempt way;
-	const char *path, *text;
+	const char *name;     /* the way's */
 	const char *expected; /* what may come back */
+	struct target {
+		const char *path, *text;
+	} targets[20]; /* one at least; ended by one without either */
 } attacks[] = {
 	/* another agent's files */
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/call", "begin x -- evil", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/call", "end secret", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/call", "hint secret memory=1K", B},
-	{INSIDE | OUTSIDER | MAKES, try_append, "agents/b/call", "end secret", B},
-	{INSIDE | OUTSIDER | MAKES, try_splice, "agents/b/call", "end secret", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/cgroup.procs", "0", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/cgroup.kill", "1", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/cgroup.freeze", "1", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/memory.max", "1M", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/pids.max", "1", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/priority", "low", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/calls/secret/cgroup.procs", "0", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/calls/secret/cgroup.kill", "1", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/calls/secret/cgroup.freeze", "1", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/calls/secret/memory.max", "1M", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/calls/secret/cpu.max", "1000", B},
-	{INSIDE | OUTSIDER | MAKES, try_write, "agents/b/calls/secret/pids.max", "1", B},
-	{INSIDE, try_read, "agents/b/history", NULL, B},
-	{INSIDE, try_read, "agents/b/info", NULL, B},
-	{INSIDE, try_read, "agents/b/events", NULL, B},
-	{INSIDE, try_read, "agents/b/calls/secret/command", NULL, B},
-	{INSIDE, try_read, "agents/b/cgroup.procs", NULL, B},
-	{INSIDE, try_list, "agents/b/calls", NULL, B},
-	{INSIDE | OUTSIDER | MAKES, try_mkdir, "agents/b/calls/x", NULL, B},
-	{INSIDE | OUTSIDER | MAKES, try_mkdir, "agents/b/agents/x", NULL, B},
-	{INSIDE | OUTSIDER | MAKES, try_rmdir, "agents/b/calls/secret", NULL, B},
-	{INSIDE | OUTSIDER | MAKES, try_rmdir, "agents/b", NULL, B " EPERM"},
-	{INSIDE, try_write, "agents/a/../b/call", "end secret", B},
-	{INSIDE, try_write, "self/../b/call", "end secret", B},
-	{INSIDE | OUTSIDER, try_own_root, "agents/b/call", "end secret", B},
-	{INSIDE | OUTSIDER, try_victims_root, "agents/b/call", "end secret", B " EACCES EPERM"},
-	{ALL, try_handle, NULL, "end secret", "EACCES EPERM ESTALE"},
+	{ALL, WAY(write), B, {
+		{"agents/b/call", "begin x -- evil"}, {"agents/b/call", "end secret"},
+		{"agents/b/call", "hint secret memory=1K"}}},
+	{ALL, WAY(append), B, {{"agents/b/call", "end secret"}}},
+	{ALL, WAY(splice), B, {{"agents/b/call", "end secret"}}},
+	{ALL, WAY(write), B, {
+		{"agents/b/cgroup.procs", "0"}, {"agents/b/cgroup.kill", "1"},
+		{"agents/b/cgroup.freeze", "1"}, {"agents/b/memory.max", "1M"},
+		{"agents/b/pids.max", "1"}, {"agents/b/priority", "low"},
+		{"agents/b/calls/secret/cgroup.procs", "0"},
+		{"agents/b/calls/secret/cgroup.kill", "1"},
+		{"agents/b/calls/secret/cgroup.freeze", "1"},
+		{"agents/b/calls/secret/memory.max", "1M"},
+		{"agents/b/calls/secret/cpu.max", "1000"}, {"agents/b/calls/secret/pids.max", "1"}}},
+	{INSIDE, WAY(read), B, {
+		{"agents/b/history", NULL}, {"agents/b/info", NULL}, {"agents/b/events", NULL},
+		{"agents/b/calls/secret/command", NULL}, {"agents/b/cgroup.procs", NULL}}},
+	{INSIDE, WAY(list), B, {{"agents/b/calls", NULL}}},
+	{ALL, WAY(mkdir), B, {{"agents/b/calls/x", NULL}, {"agents/b/agents/x", NULL}}},
+	{ALL, WAY(rmdir), B, {{"agents/b/calls/secret", NULL}}},
+	{ALL, WAY(rmdir), B " EPERM", {{"agents/b", NULL}}},
+	{INSIDE, WAY(write), B, {
+		{"agents/a/../b/call", "end secret"}, {"self/../b/call", "end secret"}}},
+	{INSIDE | OUTSIDER, WAY(own_root), B, {{"agents/b/call", "end secret"}}},
+	{INSIDE | OUTSIDER, WAY(victims_root), B " EACCES EPERM", {
+		{"agents/b/call", "end secret"}}},
+	{ALL, WAY(handle), "EACCES EPERM ESTALE", {{NULL, "end secret"}}},
 	/* what was open before, given away */
-	{ALL, try_gift_call, NULL, "end secret", "EACCES"},
-	{ALL, try_gift_limit, NULL, "4096", "EACCES ENOENT"},
-	{ALL, try_gift_policy, NULL, "ladder = { kill = true; };\n", "EPERM EACCES"},
-	{ALL, try_gift_reopened, NULL, "end secret", B},
-	{ALL, try_gift_directory, "call", "end secret", B},
-	{ALL, try_gift_directory, "../b/cgroup.kill", "1", B},
+	{ALL, WAY(gift_call), "EACCES", {{NULL, "end secret"}}},
+	{ALL, WAY(gift_limit), "EACCES ENOENT", {{NULL, "4096"}}},
+	{ALL, WAY(gift_policy), "EPERM EACCES", {{NULL, "ladder = { kill = true; };\n"}}},
+	{ALL, WAY(gift_reopened), B, {{NULL, "end secret"}}},
+	{ALL, WAY(gift_directory), B, {{"call", "end secret"}, {"../b/cgroup.kill", "1"}}},
 	/* the root */
-	{ALL, try_write, "policy", "ladder = { kill = true; };\n", "EPERM EACCES"},
-	{ALL, try_open_to_write, "policy", NULL, "EPERM EACCES"},
-	{ALL, try_write_in_userns, "policy", "", "EPERM EACCES ENOSPC EUSERS"},
-	{INSIDE, try_read, "policy", NULL, "EACCES"},
-	{INSIDE, try_read, "policy.error", NULL, "EACCES"},
-	{INSIDE, try_read, "metrics", NULL, "EACCES"},
-	{INSIDE, try_read, "events", NULL, "EACCES"},
-	{INSIDE, try_read, "events_pipe", NULL, "EACCES"},
-	{INSIDE | OUTSIDER, try_mkdir, "agents/evil", NULL, "EPERM EACCES"},
-	{INSIDE | OUTSIDER | MAKES, try_rmdir, "agents/a", NULL, "EPERM EACCES"},
-	{ALL, try_mkdir, "evil", NULL, "EPERM"},
-	{ALL, try_rmdir, "agents", NULL, "EPERM"},
+	{ALL, WAY(write), "EPERM EACCES", {{"policy", "ladder = { kill = true; };\n"}}},
+	{ALL, WAY(open_to_write), "EPERM EACCES", {{"policy", NULL}}},
+	{ALL, WAY(in_userns), "EPERM EACCES ENOSPC EUSERS", {{"policy", ""}}},
+	{INSIDE, WAY(read), "EACCES", {
+		{"policy", NULL}, {"policy.error", NULL}, {"adopt.error", NULL}, {"metrics", NULL}, {"events", NULL},
+		{"events_pipe", NULL}}},
+	{INSIDE | OUTSIDER, WAY(mkdir), "EPERM EACCES", {{"agents/evil", NULL}}},
+	{ALL, WAY(rmdir), "EPERM EACCES", {{"agents/a", NULL}}},
+	{ALL, WAY(mkdir), "EPERM", {{"evil", NULL}}},
+	{ALL, WAY(rmdir), "EPERM", {{"agents", NULL}}},
 	/* one's own limits */
-	{INSIDE, try_write, "agents/a/memory.max", "max", K},
-	{INSIDE, try_write, "agents/a/memory.high", "max", K},
-	{INSIDE, try_write, "agents/a/memory.low", "1G", K},
-	{INSIDE, try_write, "agents/a/memory.swap.max", "max", K},
-	{INSIDE, try_write, "agents/a/pids.max", "max", K},
-	{INSIDE, try_write, "agents/a/cpu.max", "max", K},
-	{INSIDE, try_write, "agents/a/cpu.weight", "10000", K},
-	{INSIDE, try_write, "agents/a/io.weight", "10000", K},
-	{INSIDE, try_write, "agents/a/priority", "high", "EPERM EACCES"},
-	{INSIDE, try_write, "agents/a/cgroup.freeze", "1", K},
-	{INSIDE, try_write, "agents/a/cgroup.kill", "1", K},
-	{INSIDE, try_write, "agents/a/cgroup.subtree_control", "-memory", K},
-	{INSIDE, try_write, "agents/a/cgroup.max.descendants", "0", K},
-	{INSIDE, try_write, "agents/a/cgroup.type", "threaded", K},
+	{INSIDE, WAY(write), K, {
+		{"agents/a/memory.max", "max"}, {"agents/a/memory.high", "max"},
+		{"agents/a/memory.low", "1G"}, {"agents/a/memory.swap.max", "max"},
+		{"agents/a/pids.max", "max"}, {"agents/a/cpu.max", "max"},
+		{"agents/a/cpu.weight", "10000"}, {"agents/a/io.weight", "10000"}}},
+	{INSIDE, WAY(write), "EPERM EACCES", {{"agents/a/priority", "high"}}},
+	{INSIDE, WAY(write), K, {
+		{"agents/a/cgroup.freeze", "1"}, {"agents/a/cgroup.kill", "1"},
+		{"agents/a/cgroup.subtree_control", "-memory"},
+		{"agents/a/cgroup.max.descendants", "0"}, {"agents/a/cgroup.type", "threaded"}}},
 	/* a call's, beyond its grant */
-	{INSIDE, try_write, "agents/a/calls/own/memory.max", "max", K},
-	{INSIDE, try_write, "agents/a/calls/own/memory.max", "65M", K},
-	{INSIDE, try_write, "agents/a/calls/own/memory.swap.max", "1G", K},
-	{INSIDE, try_write, "agents/a/calls/own/pids.max", "33", K},
-	{INSIDE, try_write, "agents/a/calls/own/cpu.max", "max", K},
-	{INSIDE, try_write, "agents/a/calls/own/cpu.max", "60000 100000", K},
-	{INSIDE, try_write, "agents/a/calls/own/memory.low", "64M", K},
-	{INSIDE, try_write, "agents/a/calls/own/memory.min", "64M", K},
-	{INSIDE, try_write, "agents/a/calls/own/memory.oom.group", "0", K},
-	{INSIDE, try_write, "agents/a/calls/own/memory.reclaim", "64M", K},
-	{INSIDE, try_write, "agents/a/calls/own/cpu.weight", "10000", K},
-	{INSIDE, try_write, "agents/a/calls/own/cpu.idle", "0", K},
-	{INSIDE, try_write, "agents/a/calls/own/io.max", "", K},
-	{INSIDE, try_write, "agents/a/calls/own/cgroup.type", "threaded", K},
-	{INSIDE, try_write, "agents/a/calls/own/cgroup.threads", "0", K},
-	{INSIDE, try_write, "agents/a/calls/own/cgroup.subtree_control", "+pids", K},
-	{INSIDE, try_trigger, "agents/a/calls/own/memory.pressure", "some 150000 1000000", K},
-	{INSIDE, try_trigger, "agents/a/calls/own/cpu.pressure", "some 150000 1000000", K},
-	{INSIDE, try_sub_priority, "agents/a/agents/sub", "high", "EPERM"},
-	{INSIDE, try_deep_agents, "agents/a", NULL, "EAGAIN"},
+	{INSIDE, WAY(write), K, {
+		{"agents/a/calls/own/memory.max", "max"}, {"agents/a/calls/own/memory.max", "65M"},
+		{"agents/a/calls/own/memory.swap.max", "1G"}, {"agents/a/calls/own/pids.max", "33"},
+		{"agents/a/calls/own/cpu.max", "max"},
+		{"agents/a/calls/own/cpu.max", "60000 100000"},
+		{"agents/a/calls/own/memory.low", "64M"}, {"agents/a/calls/own/memory.min", "64M"},
+		{"agents/a/calls/own/memory.oom.group", "0"},
+		{"agents/a/calls/own/memory.reclaim", "64M"},
+		{"agents/a/calls/own/cpu.weight", "10000"}, {"agents/a/calls/own/cpu.idle", "0"},
+		{"agents/a/calls/own/io.max", ""}, {"agents/a/calls/own/cgroup.type", "threaded"},
+		{"agents/a/calls/own/cgroup.threads", "0"},
+		{"agents/a/calls/own/cgroup.subtree_control", "+pids"}}},
+	{INSIDE, WAY(trigger), K, {
+		{"agents/a/calls/own/memory.pressure", "some 150000 1000000"},
+		{"agents/a/calls/own/cpu.pressure", "some 150000 1000000"}}},
+	{INSIDE, WAY(sub_priority), "EPERM", {{"agents/a/agents/sub", "high"}}},
+	{INSIDE, WAY(deep_agents), "EAGAIN", {{"agents/a", NULL}}},
 	/* processes */
-	{INSIDE, try_victims_pid, "agents/a/call", "pid", "EPERM ESRCH"},
-	{INSIDE, try_victims_pid, "agents/a/cgroup.procs", "", "EPERM ESRCH"},
-	{INSIDE, try_victims_pid, "agents/a/calls/own/cgroup.procs", "", "EPERM ESRCH"},
-	{INSIDE, try_daemons_pid, "agents/a/call", "pid", "EPERM ESRCH"},
-	{INSIDE, try_daemons_pid, "agents/a/calls/own/cgroup.procs", "", "EPERM ESRCH"},
-	{INSIDE, try_parents_pid, "agents/a/call", "pid", "EPERM ESRCH"},
-	{INSIDE, try_first_pid, "agents/a/call", "pid", "EPERM ESRCH"},
-	{INSIDE, try_first_pid, "agents/a/cgroup.procs", "", "EPERM ESRCH"},
-	{INSIDE, try_gone_pid, "agents/a/call", "pid", "ESRCH"},
-	{INSIDE, try_gone_pid, "agents/a/cgroup.procs", "", "ESRCH"},
-	{INSIDE, try_write, "agents/a/cgroup.procs", "-1", "EINVAL"},
-	{INSIDE, try_write, "agents/a/cgroup.procs", "99999999999", "EINVAL"},
-	{INSIDE, threads_begin, "agents/a/call", "begin threads", "EPERM"},
-	{INSIDE, first_begins, "agents/a/call", "begin first", "EPERM ENOSPC EUSERS"},
-	{INSIDE, try_write_in_call, "agents/a/cgroup.procs", "0", "EPERM"},
-	{INSIDE, try_leave_by_pid, "agents/a/cgroup.procs", NULL, "EPERM"},
-	{INSIDE, try_write_in_call, "agents/a/calls/own/cgroup.procs", "0", "EPERM"},
-	{INSIDE, try_write_in_call, "agents/a/call", "begin second", "EBUSY"},
-	{INSIDE, try_write_in_call, "agents/b/cgroup.procs", "0", B},
-	{USER | OUTSIDER | MAKES, try_kill, NULL, NULL, "EPERM"},
-	{USER | OUTSIDER | MAKES, try_kill_threads, NULL, NULL, "EPERM"},
-	{USER | OUTSIDER | MAKES, try_ptrace, NULL, NULL, "EPERM"},
-	{USER | OUTSIDER | MAKES, try_daemons_memory, NULL, "x", "EACCES EPERM"},
-	{OUTSIDER, try_write, "agents/a/cgroup.procs", "0", "EACCES"},
-	{OUTSIDER, try_write, "agents/a/call", "begin x", "EACCES"},
-	{OUTSIDER, try_first_pid, "agents/a/cgroup.procs", "", "EACCES"},
+	{INSIDE, WAY(victims_pid), "EPERM ESRCH", {
+		{"agents/a/call", "pid"}, {"agents/a/cgroup.procs", ""},
+		{"agents/a/calls/own/cgroup.procs", ""}}},
+	{INSIDE, WAY(daemons_pid), "EPERM ESRCH", {
+		{"agents/a/call", "pid"}, {"agents/a/calls/own/cgroup.procs", ""}}},
+	{INSIDE, WAY(parents_pid), "EPERM ESRCH", {{"agents/a/call", "pid"}}},
+	{INSIDE, WAY(first_pid), "EPERM ESRCH", {
+		{"agents/a/call", "pid"}, {"agents/a/cgroup.procs", ""}}},
+	{INSIDE, WAY(gone_pid), "ESRCH", {{"agents/a/call", "pid"}, {"agents/a/cgroup.procs", ""}}},
+	{INSIDE, WAY(write), "EINVAL", {
+		{"agents/a/cgroup.procs", "-1"}, {"agents/a/cgroup.procs", "99999999999"}}},
+	{INSIDE, WAY(with_thread), "EPERM", {{"agents/a/call", "begin threads"}}},
+	{INSIDE, WAY(as_first), "EPERM ENOSPC EUSERS", {{"agents/a/call", "begin first"}}},
+	{INSIDE, WAY(write_in_call), "EPERM", {{"agents/a/cgroup.procs", "0"}}},
+	{INSIDE, WAY(leave_by_pid), "EPERM", {{"agents/a/cgroup.procs", NULL}}},
+	{INSIDE, WAY(write_in_call), "EPERM", {{"agents/a/calls/own/cgroup.procs", "0"}}},
+	{INSIDE, WAY(write_in_call), "EBUSY", {{"agents/a/call", "begin second"}}},
+	{INSIDE, WAY(write_in_call), B, {{"agents/b/cgroup.procs", "0"}}},
+	{NOT_ROOT, WAY(kill), "EPERM", {{0}}},
+	{NOT_ROOT, WAY(kill_threads), "EPERM", {{0}}},
+	{NOT_ROOT, WAY(ptrace), "EPERM", {{0}}},
+	{NOT_ROOT, WAY(daemons_memory), "EACCES EPERM", {{NULL, "x"}}},
+	{OUTSIDER, WAY(write), "EACCES", {
+		{"agents/a/cgroup.procs", "0"}, {"agents/a/call", "begin x"}}},
+	{OUTSIDER, WAY(first_pid), "EACCES", {{"agents/a/cgroup.procs", ""}}},
 	/* a user who may make agents m-*, and has made m-1 */
-	{MAKES, try_mkdir, "agents/other", NULL, "EPERM"},
-	{MAKES, try_mkdir, "agents/m-3", NULL, "EAGAIN"},
-	{MAKES, try_write, "agents/m-1/memory.max", "max", K},
-	{MAKES, try_write, "agents/m-1/pids.max", "max", K},
-	{MAKES, try_write, "agents/m-1/cpu.weight", "10000", K},
-	{MAKES, try_write, "agents/m-1/priority", "high", "EPERM"},
-	{MAKES, try_victims_pid, "agents/m-1/cgroup.procs", "", "EPERM"},
-	{MAKES, try_daemons_pid, "agents/m-1/cgroup.procs", "", "EPERM"},
-	{MAKES, try_parents_pid, "agents/m-1/cgroup.procs", "", "EPERM"},
-	{MAKES, try_victims_pid, "agents/m-1/call", "pid", "EPERM"},
+	{MAKES, WAY(mkdir), "EPERM", {{"agents/other", NULL}}},
+	{MAKES, WAY(mkdir), "EAGAIN", {{"agents/m-3", NULL}}},
+	{MAKES, WAY(write), K, {
+		{"agents/m-1/memory.max", "max"}, {"agents/m-1/pids.max", "max"},
+		{"agents/m-1/cpu.weight", "10000"}}},
+	{MAKES, WAY(write), "EPERM", {{"agents/m-1/priority", "high"}}},
+	{MAKES, WAY(victims_pid), "EPERM", {{"agents/m-1/cgroup.procs", ""}}},
+	{MAKES, WAY(daemons_pid), "EPERM", {{"agents/m-1/cgroup.procs", ""}}},
+	{MAKES, WAY(parents_pid), "EPERM", {{"agents/m-1/cgroup.procs", ""}}},
+	{MAKES, WAY(victims_pid), "EPERM", {{"agents/m-1/call", "pid"}}},
 	/* markers that are none */
-	{INSIDE, try_big, "agents/a/call", "begin big -- ", "EINVAL"},
-	{INSIDE, try_nul, "agents/a/call", NULL, "EINVAL"},
-	{INSIDE, try_empty, "agents/a/call", NULL, "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin ../b", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin a/b", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin .hidden", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin \xff\xfe", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin x\x01y", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-	 "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin own", "EEXIST"},
-	{INSIDE, try_write, "agents/a/call", "begin x memory=0", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin x memory=-1", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin x timeout=nan", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin x priority=high", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin x pid=-1", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin x pid=99999999999", "EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "begin x\nbegin y memory=zero", "EBUSY EINVAL"},
-	{INSIDE, try_write, "agents/a/call", "end nobody", "ENOENT"},
+	{INSIDE, WAY(big), "EINVAL", {{"agents/a/call", "begin big -- "}}},
+	{INSIDE, WAY(nul), "EINVAL", {{"agents/a/call", NULL}}},
+	{INSIDE, WAY(empty), "EINVAL", {{"agents/a/call", NULL}}},
+	{INSIDE, WAY(write), "EINVAL", {
+		{"agents/a/call", "begin ../b"}, {"agents/a/call", "begin a/b"},
+		{"agents/a/call", "begin .hidden"}, {"agents/a/call", "begin \xff\xfe"},
+		{"agents/a/call", "begin x\x01y"},
+		{"agents/a/call", "begin xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}},
+	{INSIDE, WAY(write), "EEXIST", {{"agents/a/call", "begin own"}}},
+	{INSIDE, WAY(write), "EINVAL", {
+		{"agents/a/call", "begin x memory=0"}, {"agents/a/call", "begin x memory=-1"},
+		{"agents/a/call", "begin x timeout=nan"},
+		{"agents/a/call", "begin x priority=high"}, {"agents/a/call", "begin x pid=-1"},
+		{"agents/a/call", "begin x pid=99999999999"}}},
+	{INSIDE, WAY(write), "EBUSY EINVAL", {{"agents/a/call", "begin x\nbegin y memory=zero"}}},
+	{INSIDE, WAY(write), "ENOENT", {{"agents/a/call", "end nobody"}}},
 	/* what a file system can be asked for */
-	{ALL, try_rename, "agents/a/call", "agents/a/llac", "EPERM"},
-	{INSIDE, try_rename, "agents/a/calls/own", "agents/a/calls/other", "EPERM"},
-	{INSIDE, try_exchange, "agents/a/calls/own", "agents/a/calls", "EPERM EINVAL"},
-	{ALL, try_link, "agents/a/call", "agents/a/link", "EPERM"},
-	{ALL, try_symlink, "agents/a/calls/link", "/etc/shadow", "EPERM"},
-	{ALL, try_mknod, "agents/a/calls/node", NULL, "EPERM"},
-	{ALL, try_mkfifo, "agents/a/calls/fifo", NULL, "EPERM"},
-	{ALL, try_create, "agents/a/calls/file", "x", "EPERM"},
-	{ALL, try_unlink, "agents/a/call", NULL, "EPERM"},
-	{ALL, try_unlink, "self", NULL, "EPERM ENOENT"},
-	{ALL, try_chmod, "agents/a/call", NULL, "EPERM"},
-	{ALL, try_chown, "agents/a", NULL, "EPERM"},
-	{ALL, try_utimes, "agents/a/call", NULL, "EPERM"},
-	{ALL, try_setxattr, "agents/a", "user.x", "EOPNOTSUPP EPERM EACCES"},
-	{ALL, try_setxattr, "agents/a", "trusted.agentcg", "EOPNOTSUPP EPERM EACCES"},
-	{ALL, try_setxattr, "agents/a/call", "security.x", "EOPNOTSUPP EPERM EACCES"},
-	{ALL, try_tmpfile, "agents/a/calls", NULL, "EOPNOTSUPP EPERM EISDIR"},
-	{INSIDE, try_fallocate, "agents/a/call", NULL, "EOPNOTSUPP ENODEV"},
-	{INSIDE, try_ioctl, "agents/a/call", NULL, "ENOTTY ENOSYS EPERM EACCES EOPNOTSUPP"},
-	{INSIDE, try_mmap, "agents/a/call", "end own", "ENODEV EINVAL"},
-	{INSIDE, try_mkdir, "agents/a/calls/own/x", NULL, "EPERM"},
-	{INSIDE, try_mkdir, "agents/a/x", NULL, "EPERM"},
-	{USER | OUTSIDER | MAKES, try_mount_over, "agents", NULL, "EPERM"},
+	{ALL, WAY(rename), "EPERM", {{"agents/a/call", "agents/a/llac"}}},
+	{INSIDE, WAY(rename), "EPERM", {{"agents/a/calls/own", "agents/a/calls/other"}}},
+	{INSIDE, WAY(exchange), "EPERM EINVAL", {{"agents/a/calls/own", "agents/a/calls"}}},
+	{ALL, WAY(link), "EPERM", {{"agents/a/call", "agents/a/link"}}},
+	{ALL, WAY(symlink), "EPERM", {{"agents/a/calls/link", "/etc/shadow"}}},
+	{ALL, WAY(mknod), "EPERM", {{"agents/a/calls/node", NULL}}},
+	{ALL, WAY(mkfifo), "EPERM", {{"agents/a/calls/fifo", NULL}}},
+	{ALL, WAY(create), "EPERM", {{"agents/a/calls/file", "x"}}},
+	{ALL, WAY(unlink), "EPERM", {{"agents/a/call", NULL}}},
+	{ALL, WAY(unlink), "EPERM ENOENT", {{"self", NULL}}},
+	{ALL, WAY(chmod), "EPERM", {{"agents/a/call", NULL}}},
+	{ALL, WAY(chown), "EPERM", {{"agents/a", NULL}}},
+	{ALL, WAY(utimes), "EPERM", {{"agents/a/call", NULL}}},
+	{ALL, WAY(setxattr), "EOPNOTSUPP EPERM EACCES", {
+		{"agents/a", "user.x"}, {"agents/a", "trusted.agentcg"},
+		{"agents/a/call", "security.x"}}},
+	{ALL, WAY(tmpfile), "EOPNOTSUPP EPERM EISDIR", {{"agents/a/calls", NULL}}},
+	{INSIDE, WAY(fallocate), "EOPNOTSUPP ENODEV", {{"agents/a/call", NULL}}},
+	{INSIDE, WAY(ioctl), "ENOTTY ENOSYS EPERM EACCES EOPNOTSUPP", {{"agents/a/call", NULL}}},
+	{INSIDE, WAY(mmap), "ENODEV EINVAL", {{"agents/a/call", "end own"}}},
+	{INSIDE, WAY(mkdir), "EPERM", {{"agents/a/calls/own/x", NULL}, {"agents/a/x", NULL}}},
+	{NOT_ROOT, WAY(mount_over), "EPERM", {{"agents", NULL}}},
 	/* a lot of it */
-	{INSIDE, try_many_calls, "agents/a/calls", NULL, "EAGAIN"},
-	{USER, try_many_opens, "agents/a/info", NULL, "EAGAIN EMFILE"},
-	{ROOT, try_many_opens, "agents/a/history", NULL, "EAGAIN EMFILE"},
-	{INSIDE, try_many_waiting, "agents/a/events_pipe", "agents/a/info", "EINTR"},
-	{INSIDE, try_killed_reader, "agents/a/events_pipe", NULL, "EINTR"},
+	{INSIDE, WAY(many_calls), "EAGAIN", {{"agents/a/calls", NULL}}},
+	{USER, WAY(many_opens), "EAGAIN EMFILE", {{"agents/a/info", NULL}}},
+	{ROOT, WAY(many_opens), "EAGAIN EMFILE", {{"agents/a/history", NULL}}},
+	{INSIDE, WAY(many_waiting), "EINTR", {{"agents/a/events_pipe", "agents/a/info"}}},
+	{INSIDE, WAY(killed_reader), "EINTR", {{"agents/a/events_pipe", NULL}}},
 };
 
 static bool expected(const char *list, int error)
@@ -932,19 +916,30 @@ static bool expected(const char *list, int error)
 	return false;
 }
 
-static const char *way_name(attempt way);
-
-static void show(const struct attack *attack)
+static void show(const struct attack *attack, const struct target *target)
 {
-	printf("%s", way_name(attack->way));
-	if (attack->path)
-		printf(" %s", attack->path);
-	if (attack->text) {
+	printf("%s", attack->name);
+	if (target->path)
+		printf(" %s", target->path);
+	if (target->text) {
 		printf(" \"");
-		for (const char *at = attack->text; *at; at++)
+		for (const char *at = target->text; *at; at++)
 			printf(*at < ' ' || *at > '~' ? "\\x%02x" : "%c", (unsigned char)*at);
 		putchar('"');
 	}
+}
+
+/* True if what came back is what should. */
+static bool run_one(const struct attack *attack, const struct target *target, unsigned int number)
+{
+	int error = attack->way(target->path, target->text);
+	bool ok = expected(attack->expected, error);
+
+	printf("%s %3u  ", ok ? "ok    " : "NOT OK", number);
+	show(attack, target);
+	printf(": %s\n", error ? strerrorname_np(error) : "GOT THROUGH");
+	fflush(stdout);
+	return ok;
 }
 
 static int run_table(int role)
@@ -953,48 +948,16 @@ static int run_table(int role)
 
 	for (const struct attack *attack = attacks; attack < attacks + sizeof(attacks) / sizeof(*attacks);
 	     attack++) {
-		int error;
+		const struct target *target = attack->targets;
 
 		if (!(attack->roles & role))
 			continue;
-		n++;
-		error = attack->way(attack->path, attack->text);
-		printf("%s %3u  ", expected(attack->expected, error) ? "ok    " : "NOT OK", n);
-		show(attack);
-		printf(": %s\n", error ? strerrorname_np(error) : "GOT THROUGH");
-		fflush(stdout);
-		failed += !expected(attack->expected, error);
+		do
+			failed += !run_one(attack, target++, ++n);
+		while (target->path || target->text);
 	}
 	printf("%u attacks, %u got through or came back otherwise than they should\n", n, failed);
 	return failed > 0;
-}
-
-#define NAME(function) {function, #function}
-static const char *way_name(attempt way)
-{
-	static const struct {
-		attempt way;
-		const char *name;
-	} names[] = {
-		NAME(try_write), NAME(try_append), NAME(try_trigger), NAME(try_open_to_write), NAME(try_read),
-		NAME(try_list), NAME(try_mkdir), NAME(try_rmdir), NAME(try_unlink), NAME(try_rename),
-		NAME(try_exchange), NAME(try_link), NAME(try_symlink), NAME(try_mknod), NAME(try_mkfifo),
-		NAME(try_create), NAME(try_chmod), NAME(try_chown), NAME(try_utimes), NAME(try_setxattr),
-		NAME(try_tmpfile), NAME(try_fallocate), NAME(try_ioctl), NAME(try_mmap), NAME(try_splice),
-		NAME(try_mount_over), NAME(try_gift_call), NAME(try_gift_limit), NAME(try_gift_policy),
-		NAME(try_gift_reopened), NAME(try_gift_directory), NAME(try_handle), NAME(try_victims_pid),
-		NAME(try_daemons_pid), NAME(try_first_pid), NAME(try_parents_pid), NAME(try_gone_pid),
-		NAME(try_kill), NAME(try_kill_threads), NAME(try_ptrace), NAME(try_daemons_memory),
-		NAME(try_victims_root), NAME(try_own_root), NAME(try_write_in_call), NAME(try_leave_by_pid),
-		NAME(threads_begin), NAME(first_begins), NAME(try_write_in_userns), NAME(try_many_calls),
-		NAME(try_deep_agents), NAME(try_many_opens), NAME(try_many_waiting), NAME(try_killed_reader),
-		NAME(try_big), NAME(try_nul), NAME(try_empty), NAME(try_sub_priority),
-	};
-
-	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (names[i].way == way)
-			return names[i].name + (strncmp(names[i].name, "try_", 4) == 0 ? 4 : 0);
-	return "?";
 }
 
 /* --- getting there ---------------------------------------------------------------------------------------------- */
