@@ -18,13 +18,24 @@ struct field {
 	size_t offset;
 };
 
+/* The offset of a field, which must be as large as its type has it. */
+#define SIZE_TYPE_U64	 sizeof(uint64_t)
+#define SIZE_TYPE_U32	 sizeof(uint32_t)
+#define SIZE_TYPE_I64	 sizeof(int64_t)
+#define SIZE_TYPE_INT	 sizeof(int)
+#define SIZE_TYPE_BOOL	 sizeof(bool)
+#define SIZE_TYPE_STRING sizeof(char *)
+#define OFFSET(type, struct_, field)                                                               \
+	(offsetof(struct struct_, field) +                                                         \
+	 0 * sizeof(char[sizeof(((struct struct_ *)0)->field) == SIZE_##type ? 1 : -1]))
+
 #define CALL(type, field)                                                                          \
 	{                                                                                          \
-#field, type, offsetof(struct acg_call, field)                                     \
+#field, type, OFFSET(type, acg_call, field)                                        \
 	}
 #define AGENT(type, field)                                                                         \
 	{                                                                                          \
-#field, type, offsetof(struct acg_agent, field)                                    \
+#field, type, OFFSET(type, acg_agent, field)                                       \
 	}
 #define COUNTER(field)                                                                             \
 	{                                                                                          \
@@ -65,7 +76,6 @@ static const struct field agent_fields[] = {
 	AGENT(TYPE_U64, request),
 	AGENT(TYPE_BOOL, made),
 	TIME(acg_agent, start),
-	AGENT(TYPE_BOOL, adopted),
 	AGENT(TYPE_BOOL, priority_set),
 	AGENT(TYPE_U32, priority),
 	AGENT(TYPE_U32, limits_set),
