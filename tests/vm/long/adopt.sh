@@ -111,11 +111,13 @@ cp "$work/session" "$rootfs/session"
 units+=(acg-nspawn)
 systemd-run -q --unit acg-nspawn --property=Delegate=yes --property=OOMPolicy=continue \
 	systemd-nspawn -q --register=no --keep-unit --directory "$rootfs" --bind-ro=/usr --as-pid2 sleep 86431 || fail "systemd-nspawn"
-until_true 'pid=$(pgrep -x -f "sleep 86431" | tail -n 1) && [ -n "$pid" ] && [ "$(readlink /proc/$pid/root)" != / ] || { systemctl status --no-pager acg-nspawn; false; }'
-cat "/proc/$pid/cgroup"
-find "$mount$(unit_cgroup acg-nspawn)" -type d
+until_true 'pid=$(pgrep -x -f "sleep 86431")' || fail "$(systemctl status --no-pager acg-nspawn)"
 payload=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+[[ "$payload" == */acg-nspawn.service/payload ]] || fail "it is in $payload"
 agentcg adopt nspawn "$payload" || fail "adopt what nspawn runs"
+! agentcg graft --pid "$pid" nspawn 2> "$work/err" || fail "nspawn's own cgroupfs, which can be written"
+grep -q "cgroupfs at /sys/fs/cgroup that it can write" "$work/err" || fail "no reason: $(cat "$work/err")"
+nsenter --target "$pid" --mount mount -o remount,ro,bind /sys/fs/cgroup
 agentcg graft --pid "$pid" nspawn || fail "graft into nspawn"
 session "$(in_agent nspawn nsenter --target "$pid" --mount --root --pid bash /session /sys/fs/agentcg 2>&1)" "systemd-nspawn"
 echo ok

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=150 kernels=7.3
+# vm: timeout=120 kernels=7.3
 # What tries to get away: a fork bomb ends at its call's pids.max and by one write to cgroup.kill; processes that were forked twice,
 # have a session of their own and lost their parent stay in the call; nobody moves himself out.
 set -euo pipefail
@@ -28,6 +28,7 @@ EOS
 # shellcheck disable=SC2016 # for the inner shell
 in_agent a setpriv --reuid 65534 --regid 65534 --clear-groups bash -c \
 	'echo "begin bomb pids=40" > "$0/call" && exec python3 "$1"' "$a" "$work/bomb" 2> /dev/null &
+bomb=$!
 until_true '[ "$(awk "/^max/ { print \$2 }" "$a/calls/bomb/pids.events" 2> /dev/null || echo 0)" -gt 10 ]'
 [ "$(cat "$a/calls/bomb/pids.max")" = 40 ] || fail "pids.max is $(cat "$a/calls/bomb/pids.max")"
 [ "$(cat "$a/calls/bomb/pids.peak")" -le 40 ] || fail "there were $(cat "$a/calls/bomb/pids.peak") of them"
@@ -38,7 +39,7 @@ in_agent b bash -c 'echo "begin other -- true" > "$0/agents/b/call" && grep -q /
 echo 1 > "$a/calls/bomb/cgroup.kill"
 until_true '[ "$(cat "$a/calls/bomb/state")" = ended ]'
 [ -z "$(cat "$a/cgroup.procs")" ] || fail "some are left: $(cat "$a/cgroup.procs")"
-wait %1 || true
+wait $bomb || true
 
 echo "# forked twice, with a session of its own, without a parent"
 # shellcheck disable=SC2016
