@@ -436,6 +436,12 @@ static int run_in(pid_t pid, int (*fn)(void *data, char **ret_note, GError **err
 	return report.ret;
 }
 
+/* Of a cgroup's files systemd gives this one alone to units, writable: the triggers in it are the reader's own. */
+static bool is_pressure(const struct mount_line *line)
+{
+	return g_str_has_suffix(line->root, "/memory.pressure");
+}
+
 /* A process that can write the cgroupfs that it sees goes by that what the tree refuses it. */
 static int check_cgroups(int proc, const char *const *read_only, GError **error)
 {
@@ -446,7 +452,7 @@ static int check_cgroups(int proc, const char *const *read_only, GError **error)
 	for (unsigned int i = 0; i < mounts->len; i++) {
 		const struct mount_line *line = &g_array_index(mounts, struct mount_line, i);
 
-		if (strcmp(line->type, "cgroup2") == 0 && is_writable(line) &&
+		if (strcmp(line->type, "cgroup2") == 0 && is_writable(line) && !is_pressure(line) &&
 		    !(read_only && g_strv_contains(read_only, line->point)))
 			return acg_fail(error, EPERM,
 					"it has a cgroupfs at %s that it can write, and by it leave its "

@@ -638,12 +638,14 @@ static int prepare(struct supervisor *s)
 	return 0;
 }
 
-/* Those that did not get to serve: the daemon's cgroup is empty once they are gone. */
+/* Above all those that did not get to serve: the daemon's cgroup is empty once they are gone. */
 static void end_waiting(const struct supervisor *s)
 {
 	kill_spares(s);
 	if (s->next.pid)
 		kill(s->next.pid, SIGKILL);
+	if (s->worker.pid)
+		kill(s->worker.pid, SIGKILL);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 }

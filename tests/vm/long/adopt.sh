@@ -11,7 +11,7 @@ export ACG_BUILD
 start_daemon
 mount=${cgroups%/agentcg-test*}
 units=()
-trap 'systemctl stop "${units[@]}" 2> /dev/null; stop_daemon' EXIT
+trap 'systemctl stop "${units[@]}" 2> /dev/null || true; stop_daemon' EXIT
 unit_cgroup() { systemctl show --property=ControlGroup --value "$1"; }
 # unit NAME [PROPERTY...]: a unit that waits.
 unit() {
