@@ -242,17 +242,6 @@ void acg_manager_discard(struct acg_manager *manager, struct acg_node *node)
 	undo(manager, &made);
 }
 
-/* A call that has ended went into its agent's attribute when it was recorded, all but for its OOM kills. */
-static bool changes_agent(struct acg_node *node)
-{
-	const struct acg_call *call = acg_node_call(node);
-
-	if (!call)
-		return true;
-	return call->state == ACG_CALL_ENDED ? call->usage.oom_kills > 0
-					     : call->state != ACG_CALL_STARTING;
-}
-
 /* What was done changed what is to be kept of the call, and of its agent, which counts. */
 static void save_changed(struct acg_manager *manager, GArray *actions)
 {
@@ -270,7 +259,7 @@ static void save_changed(struct acg_manager *manager, GArray *actions)
 		if (node->kind == ACG_KIND_CALL && acg_node_call(node)->state != ACG_CALL_STARTING)
 			acg_manager_save(manager, node);
 	}
-	if (last && changes_agent(last))
+	if (last && (last->kind != ACG_KIND_CALL || acg_node_call(last)->state != ACG_CALL_STARTING))
 		acg_manager_save(manager, &last->agent->node);
 }
 
