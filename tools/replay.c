@@ -18,6 +18,7 @@
 #define REMOVE_TRIES 500                  /* times REMOVE_PAUSE: ten seconds */
 #define REMOVE_PAUSE (20 * 1000)          /* usec */
 #define PROGRESS     (500 * 1000 * 1000L) /* nsec */
+#define SAMPLE       (20 * 1000 * 1000L)  /* nsec */
 
 static void free_agent(void *data)
 {
@@ -36,6 +37,7 @@ struct acg_replay *acg_replay_new(const char *root)
 	struct acg_replay *replay = g_new0(struct acg_replay, 1);
 
 	replay->root = root;
+	replay->limit = ACG_MAX;
 	replay->history = g_string_new(NULL);
 	replay->agents = g_ptr_array_new_with_free_func(free_agent);
 	return replay;
@@ -56,6 +58,7 @@ void acg_replay_add(struct acg_replay *replay, const struct acg_trace *trace, do
 	agent->trace = trace;
 	agent->plan = acg_plan_new(trace, scale);
 	agent->speed = speed;
+	agent->meeting[0] = agent->meeting[1] = -1;
 	agent->priority = priority;
 	g_ptr_array_add(replay->agents, agent);
 }
@@ -78,7 +81,9 @@ static int make_directory(struct acg_replay *replay, struct acg_replay_agent *ag
 	for (unsigned int i = 1; i <= SAME_NAMES; i++) {
 		g_autofree char *name =
 			i == 1 ? g_strdup(plain) : g_strdup_printf("%s-%u", plain, i);
-		g_autofree char *dir = g_build_filename(replay->root, "agents", name, NULL);
+		g_autofree char *dir =
+			replay->plain ? g_build_filename(replay->plain, name, NULL)
+				      : g_build_filename(replay->root, "agents", name, NULL);
 
 		if (mkdir(dir, 0755) == 0) {
 			agent->name = g_steal_pointer(&name);
@@ -138,16 +143,50 @@ static int remove_directory(const struct acg_replay_agent *agent, GError **error
 	return acg_fail_errno(error, errno, "cannot remove the agent %s", agent->dir);
 }
 
-static int finish(struct acg_replay *replay, struct acg_replay_agent *agent, GError **error)
+static uint64_t peak_of(const struct acg_replay_agent *agent)
 {
+	g_autofree char *text = NULL;
 	g_autoptr(JsonObject) info = NULL;
 
-	tell(agent, "cgroup.kill", "1", NULL);
+	if (agent->plain) {
+		text = acg_tree_read(NULL, agent->dir, "memory.peak", NULL);
+		return text ? g_ascii_strtoull(text, NULL, 10) : 0;
+	}
 	info = acg_tree_json(NULL, agent->dir, "info", NULL);
-	agent->peak = info ? acg_tree_int(info, "peak", 0) : 0;
+	return info ? acg_tree_int(info, "peak", 0) : 0;
+}
+
+static uint64_t oom_kills_of(const struct acg_replay_agent *agent)
+{
+	g_autofree char *text = acg_tree_read(NULL, agent->dir, "memory.events", NULL);
+	const char *at = text ? strstr(text, "oom_kill ") : NULL;
+
+	return at ? g_ascii_strtoull(at + strlen("oom_kill "), NULL, 10) : 0;
+}
+
+static int finish(struct acg_replay *replay, struct acg_replay_agent *agent, GError **error)
+{
+	tell(agent, "cgroup.kill", "1", NULL);
+	agent->peak = peak_of(agent);
+	agent->oom_kills = oom_kills_of(agent);
 	take_history(replay, agent);
 	agent->over = true;
 	return remove_directory(agent, error);
+}
+
+/* A plain cgroup knows no priority; the share of the CPU that the policy's default gives for it, it does. */
+static int limit_plain(const struct acg_replay *replay, const struct acg_replay_agent *agent,
+		       GError **error)
+{
+	static const char *const weights[] = {[ACG_PRIORITY_LOW] = "25",
+					      [ACG_PRIORITY_NORMAL] = "100",
+					      [ACG_PRIORITY_HIGH] = "400"};
+	g_autofree char *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, replay->limit);
+	int ret = replay->limit == ACG_MAX ? 0 : tell(agent, "memory.max", bytes, error);
+
+	if (!ret && agent->priority != ACG_PRIORITY_NORMAL)
+		ret = tell(agent, "cpu.weight", weights[agent->priority], error);
+	return ret;
 }
 
 static int start(struct acg_replay *replay, struct acg_replay_agent *agent, GError **error)
@@ -156,7 +195,10 @@ static int start(struct acg_replay *replay, struct acg_replay_agent *agent, GErr
 
 	if (ret)
 		return ret;
-	if (agent->priority != ACG_PRIORITY_NORMAL)
+	agent->plain = replay->plain;
+	if (agent->plain)
+		ret = limit_plain(replay, agent, error);
+	else if (agent->priority != ACG_PRIORITY_NORMAL)
 		ret = tell(agent, "priority", acg_priority_name(agent->priority), error);
 	if (!ret)
 		ret = acg_replay_agent_start(agent, error);
@@ -194,6 +236,26 @@ static void show_progress(const struct acg_replay *replay)
 	fprintf(stderr, "\rreplay: %u of %u agents done, %u running; %u of %u calls done; %.0f s ",
 		over, replay->agents->len, n_running(replay), done, calls,
 		(g_get_monotonic_time() - replay->start) / (double)G_USEC_PER_SEC);
+}
+
+/* A line for each process that holds something: seconds, agent, call (nothing: its base), bytes. */
+static void write_samples(const struct acg_replay *replay)
+{
+	double seconds = (g_get_monotonic_time() - replay->start) / (double)G_USEC_PER_SEC;
+
+	for (unsigned int i = 0; replay->samples && i < replay->agents->len; i++) {
+		const struct acg_replay_agent *agent = replay->agents->pdata[i];
+
+		if (agent->pid <= 0)
+			continue;
+		fprintf(replay->samples, "%.3f,%s,,%" G_GUINT64_FORMAT "\n", seconds, agent->name,
+			agent->shared->held);
+		for (unsigned int j = 0; j < agent->plan->calls->len; j++)
+			if (agent->shared->results[j].held)
+				fprintf(replay->samples, "%.3f,%s,%u,%" G_GUINT64_FORMAT "\n",
+					seconds, agent->name, j + 1,
+					agent->shared->results[j].held);
+	}
 }
 
 /* Takes in those whose process has ended. 0 or the first failure to clean up. */
@@ -248,11 +310,39 @@ static void stop_all(struct acg_replay *replay)
 	}
 }
 
+/* The place to meet at. It is there as long as one of them has not come to it, nor ended. */
+static int make_meeting(const struct acg_replay *replay, int meeting[2], GError **error)
+{
+	if (!replay->meet)
+		return 0;
+	if (replay->at_once < replay->agents->len)
+		return acg_fail(error, EINVAL, "only agents that run at the same time can meet");
+	if (pipe2(meeting, O_CLOEXEC) < 0)
+		return acg_fail_errno(error, errno, "cannot make a pipe");
+	for (unsigned int i = 0; i < replay->agents->len; i++)
+		memcpy(((struct acg_replay_agent *)replay->agents->pdata[i])->meeting, meeting,
+		       sizeof(int[2]));
+	return 0;
+}
+
+static int start_first(struct acg_replay *replay, unsigned int *next, GError **error)
+{
+	int meeting[2] = {-1, -1};
+	int ret = make_meeting(replay, meeting, error);
+
+	if (!ret)
+		ret = start_some(replay, next, error);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(meeting); i++)
+		if (meeting[i] >= 0)
+			close(meeting[i]);
+	return ret;
+}
+
 static int run_all(struct acg_replay *replay, const sigset_t *signals, GError **error)
 {
-	const struct timespec pause = {0, PROGRESS};
+	const struct timespec pause = {0, replay->samples ? SAMPLE : PROGRESS};
 	unsigned int next = 0;
-	int ret = start_some(replay, &next, error);
+	int ret = start_first(replay, &next, error);
 
 	while (!ret && n_running(replay)) {
 		int signo = sigtimedwait(signals, NULL, &pause);
@@ -264,6 +354,7 @@ static int run_all(struct acg_replay *replay, const sigset_t *signals, GError **
 		ret = take_in(replay, error);
 		if (!ret)
 			ret = start_some(replay, &next, error);
+		write_samples(replay);
 		show_progress(replay);
 	}
 	return ret;

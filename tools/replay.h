@@ -4,10 +4,16 @@
 #ifndef AGENTCG_TOOLS_REPLAY_H
 #define AGENTCG_TOOLS_REPLAY_H
 
+#include <stdio.h>
+
 #include "tools/replay_agent.h"
 
 struct acg_replay {
 	const char *root;     /* of the tree */
+	const char *plain;    /* a cgroup below which agents are plain cgroups instead; NULL: none */
+	uint64_t limit;       /* memory.max of each plain one, bytes; ACG_MAX: none */
+	bool meet;            /* they meet at their peaks; all of them run together then */
+	FILE *samples;        /* what each holds, many times a second; NULL: nobody asks */
 	GPtrArray *agents;    /* struct acg_replay_agent, owned */
 	unsigned int at_once; /* that run together */
 	GString *history;     /* the lines that the agents left, in the order in which they ended */
@@ -34,7 +40,7 @@ struct acg_replay_figures {
 	unsigned int growth_steps;
 	uint32_t p50, p95, p99;  /* usec that a growth step took */
 	int64_t delayed, frozen; /* msec, of all calls */
-	int64_t total;           /* usec */
+	int64_t total;           /* usec, without what it waited at the meeting */
 };
 
 void acg_replay_figures(const struct acg_replay_agent *agent, struct acg_replay_figures *ret);

@@ -131,10 +131,12 @@ static int work(const struct driver *driver, const struct acg_plan_call *planned
 	struct acg_replay_shared *shared = driver->agent->shared;
 	struct acg_hold hold;
 
-	begin(driver, planned->call, result);
+	if (!driver->agent->plain)
+		begin(driver, planned->call, result);
 	if (acg_hold_init(&hold, planned->peak, driver->agent->speed) < 0)
 		return 1;
 	hold.ret_peak = &result->touched;
+	hold.ret_held = &result->held;
 	hold.steps = shared->steps + result->first;
 	hold.n_steps = &result->n_steps;
 	hold.steps_room = planned->growth;
@@ -149,6 +151,26 @@ static int work(const struct driver *driver, const struct acg_plan_call *planned
 	return 0;
 }
 
+/* Only processes that drive come to the meeting. */
+static void leave_meeting(struct acg_replay_agent *agent)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		if (agent->meeting[i] >= 0)
+			close(agent->meeting[i]);
+		agent->meeting[i] = -1;
+	}
+}
+
+static int be_worker(struct driver *driver, unsigned int i, pid_t parent)
+{
+	struct acg_replay_result *result = &driver->agent->shared->results[i];
+
+	if (!tie_to_parent(parent))
+		return 1;
+	leave_meeting(driver->agent);
+	return work(driver, plan_call(driver, i), result);
+}
+
 static void start_call(struct driver *driver, unsigned int i)
 {
 	struct acg_replay_result *result = &driver->agent->shared->results[i];
@@ -157,7 +179,7 @@ static void start_call(struct driver *driver, unsigned int i)
 	result->state = ACG_REPLAY_RUNNING;
 	child = fork();
 	if (child == 0)
-		_exit(tie_to_parent(parent) ? work(driver, plan_call(driver, i), result) : 1);
+		_exit(be_worker(driver, i, parent));
 	if (child > 0) {
 		driver->workers[i] = child;
 		return;
@@ -181,6 +203,7 @@ static void reap(struct driver *driver)
 			if (driver->workers[i] != child)
 				continue;
 			driver->workers[i] = 0;
+			result->held = 0;
 			result->exit =
 				WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 			end(driver, result);
@@ -223,6 +246,25 @@ static void start_calls(struct driver *driver, double time)
 		start_call(driver, driver->next++);
 }
 
+/* Time stands still for who waits for the others. */
+static void meet(struct driver *driver)
+{
+	struct acg_replay_agent *agent = driver->agent;
+	int64_t since = g_get_monotonic_time(), waited;
+	char nothing;
+
+	if (agent->meeting[0] < 0)
+		return;
+	close(agent->meeting[1]);
+	agent->meeting[1] = -1;
+	while (read(agent->meeting[0], &nothing, 1) < 0 && errno == EINTR)
+		;
+	leave_meeting(agent);
+	waited = g_get_monotonic_time() - since;
+	driver->hold.origin += waited;
+	agent->shared->waited = waited;
+}
+
 static uint64_t base_peak(const struct acg_plan *plan)
 {
 	uint64_t peak = 0;
@@ -240,9 +282,12 @@ static int drive(struct driver *driver)
 
 	if (acg_hold_init(&driver->hold, base_peak(agent->plan), agent->speed) < 0)
 		return 1;
+	driver->hold.ret_held = &agent->shared->held;
 	for (unsigned int i = 0; i < steps->len; i++) {
 		const struct acg_step *step = &g_array_index(steps, struct acg_step, i);
 
+		if (time >= agent->plan->peak)
+			meet(driver);
 		start_calls(driver, time);
 		acg_hold_step(&driver->hold, step);
 		time = step->end;

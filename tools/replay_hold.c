@@ -46,6 +46,8 @@ static void touch(struct acg_hold *hold, uint64_t until)
 		*(volatile char *)(hold->memory + hold->held) = 1;
 	if (hold->ret_peak)
 		*hold->ret_peak = MAX(*hold->ret_peak, hold->held);
+	if (hold->ret_held)
+		*hold->ret_held = hold->held;
 }
 
 static void grow(struct acg_hold *hold, uint64_t until)
@@ -65,6 +67,8 @@ static void shrink(struct acg_hold *hold, uint64_t until)
 {
 	madvise(hold->memory + until, hold->held - until, MADV_DONTNEED);
 	hold->held = until;
+	if (hold->ret_held)
+		*hold->ret_held = hold->held;
 }
 
 static double cpu_used(void)

@@ -17,6 +17,7 @@ struct acg_hold {
 	int64_t origin; /* CLOCK_MONOTONIC usec at which the trace's time 0 is, later if the process
 			   is late */
 	uint64_t *ret_peak; /* the most that was held, kept up to date; NULL: nobody asks */
+	uint64_t *ret_held; /* what is held, in the same way */
 	/* The latencies of whole growth steps in usec, as they come; NULL: nobody asks. Never more
 	 * than `steps_room`. */
 	uint32_t *steps;

@@ -137,6 +137,29 @@ static void finish_call(struct acg_plan_call *call)
 	}
 }
 
+/* The last call to begin of those that run when the sandbox holds the most. */
+static double begin_of_peak(const struct acg_trace *trace, const struct acg_plan *plan)
+{
+	const struct acg_sample *peak = &g_array_index(trace->samples, struct acg_sample, 0);
+	double begin = -1;
+
+	for (unsigned int i = 0; i < trace->samples->len; i++) {
+		const struct acg_sample *sample =
+			&g_array_index(trace->samples, struct acg_sample, i);
+
+		if (sample->memory > peak->memory)
+			peak = sample;
+	}
+	for (unsigned int i = 0; i < plan->calls->len; i++) {
+		const struct acg_trace_call *call =
+			g_array_index(plan->calls, struct acg_plan_call, i).call;
+
+		if (call->start <= peak->time && call->end >= peak->time)
+			begin = call->start;
+	}
+	return begin < 0 ? peak->time : begin;
+}
+
 struct acg_plan *acg_plan_new(const struct acg_trace *trace, double scale)
 {
 	struct acg_plan *plan = g_new(struct acg_plan, 1);
@@ -146,6 +169,7 @@ struct acg_plan *acg_plan_new(const struct acg_trace *trace, double scale)
 	g_array_set_clear_func(plan->calls, clear_call);
 	add_calls(plan, trace);
 	fill(plan, trace, scale);
+	plan->peak = begin_of_peak(trace, plan);
 	for (unsigned int i = 0; i < plan->calls->len; i++)
 		finish_call(&g_array_index(plan->calls, struct acg_plan_call, i));
 	return plan;

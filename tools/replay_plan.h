@@ -37,6 +37,7 @@ struct acg_plan_call {
 struct acg_plan {
 	GArray *base;  /* struct acg_step */
 	GArray *calls; /* struct acg_plan_call, by start: the Bash calls */
+	double peak;   /* trace seconds: when the call begins that makes the peak; the peak, if none */
 };
 
 /* The trace must outlive the plan. scale multiplies all memory. */

@@ -41,7 +41,7 @@ void acg_replay_figures(const struct acg_replay_agent *agent, struct acg_replay_
 	figures.p50 = percentile(steps, 50);
 	figures.p95 = percentile(steps, 95);
 	figures.p99 = percentile(steps, 99);
-	figures.total = shared ? shared->end - shared->start : 0;
+	figures.total = shared ? shared->end - shared->start - shared->waited : 0;
 	*ret = figures;
 }
 
@@ -142,10 +142,12 @@ static void agent_object(const struct acg_replay_agent *agent, GString *out)
 	acg_json_unsigned(out, "calls_survived", figures.survived);
 	acg_json_unsigned(out, "history", agent->recorded);
 	acg_json_unsigned(out, "peak", figures.peak);
+	acg_json_unsigned(out, "oom_kills", agent->oom_kills);
 	growth_object(&figures, out);
 	acg_json_signed(out, "delayed_ms", figures.delayed);
 	acg_json_signed(out, "frozen_ms", figures.frozen);
 	acg_json_signed(out, "total_ms", figures.total / 1000);
+	acg_json_signed(out, "waited_ms", agent->shared ? agent->shared->waited / 1000 : 0);
 	acg_json_open(out, "each_call", '[');
 	for (unsigned int i = 0; agent->shared && i < figures.calls; i++)
 		call_object(agent, i, out);

@@ -12,9 +12,9 @@
 struct options {
 	double speed, scale;
 	int at_once;
-	char *priorities, *synthetic, *write, *history;
+	char *priorities, *synthetic, *write, *history, *plain, *limit, *samples;
 	int count;
-	gboolean json;
+	gboolean json, meet;
 };
 
 static void free_trace(void *trace)
@@ -113,6 +113,16 @@ static int parse(int *argc, char ***argv, struct options *options, GError **erro
 		{"count", 0, 0, G_OPTION_ARG_INT, &options->count, "so many of them (4)", "N"},
 		{"write", 0, 0, G_OPTION_ARG_FILENAME, &options->write,
 		 "do not replay: write the traces to this folder", "DIR"},
+		{"plain", 0, 0, G_OPTION_ARG_FILENAME, &options->plain,
+		 "without a tree: each agent in a plain cgroup below this one, no markers",
+		 "CGROUP"},
+		{"limit", 0, 0, G_OPTION_ARG_STRING, &options->limit,
+		 "memory.max of each plain cgroup (none)", "SIZE"},
+		{"meet", 0, 0, G_OPTION_ARG_NONE, &options->meet,
+		 "they wait for one another where each begins its peak", NULL},
+		{"samples", 0, 0, G_OPTION_ARG_FILENAME, &options->samples,
+		 "keep what each process holds over time in this file: SECONDS,AGENT,CALL,BYTES",
+		 "FILE"},
 		{"history", 0, 0, G_OPTION_ARG_FILENAME, &options->history,
 		 "keep the agents' history, which goes with them, in this file", "FILE"},
 		{"json", 0, 0, G_OPTION_ARG_NONE, &options->json,
@@ -150,15 +160,32 @@ static int report(const struct acg_replay *replay, const struct options *options
 	return 0;
 }
 
+static int set_limit(const struct options *options, struct acg_replay *replay, GError **error)
+{
+	if (!options->limit)
+		return 0;
+	if (!options->plain)
+		return acg_fail(error, EINVAL, "--limit is for --plain: a tree has a policy");
+	return acg_size_parse(options->limit, &replay->limit, error);
+}
+
+static int open_samples(const struct options *options, struct acg_replay *replay, GError **error)
+{
+	if (!options->samples)
+		return 0;
+	replay->samples = fopen(options->samples, "we");
+	return replay->samples ? 0 : acg_fail_errno(error, errno, "%s", options->samples);
+}
+
 static int replay_traces(const struct options *options, const GPtrArray *traces,
 			 const GArray *priorities)
 {
-	const char *root = acg_tree_find();
+	const char *root = options->plain ? NULL : acg_tree_find();
 	g_autoptr(GError) error = NULL;
 	struct acg_replay *replay;
 	int ret;
 
-	if (!root) {
+	if (!root && !options->plain) {
 		fprintf(stderr, "agentcg replay: no tree at /sys/fs/agentcg or /run/agentcg/fs: is "
 				"agentcgd running?\n");
 		return 1;
@@ -169,13 +196,18 @@ static int replay_traces(const struct options *options, const GPtrArray *traces,
 	for (unsigned int i = 0; i < traces->len; i++)
 		acg_replay_add(replay, traces->pdata[i], options->scale, options->speed,
 			       g_array_index(priorities, enum acg_priority, i % priorities->len));
-	ret = acg_replay_run(replay, &error) < 0;
+	replay->plain = options->plain;
+	replay->meet = options->meet;
+	ret = set_limit(options, replay, &error) < 0 || open_samples(options, replay, &error) < 0 ||
+	      acg_replay_run(replay, &error) < 0;
 	if (report(replay, options, error ? NULL : &error) < 0)
 		ret = 1;
 	if (error)
 		fprintf(stderr, "agentcg replay: %s\n", error->message);
 	if (replay->signo)
 		ret = 128 + replay->signo;
+	if (replay->samples)
+		fclose(replay->samples);
 	acg_replay_free(replay);
 	return ret;
 }
@@ -204,5 +236,8 @@ int acg_verb_replay(int argc, char **argv)
 	g_free(options.synthetic);
 	g_free(options.write);
 	g_free(options.history);
+	g_free(options.plain);
+	g_free(options.limit);
+	g_free(options.samples);
 	return ret;
 }
