@@ -8,7 +8,7 @@
  * charges its own cgroup, and that is, or lies in, a call or a self: an unrelated mkdir or a kernel thread may
  * charge for somebody else with locks held. Then:
  *
- *   1. Growth is measured in windows of 100 ms, per group.
+ *   1. Growth is measured in windows of 100 ms, per group, and of what is short as a whole.
  *   2. From the agent upwards we look for the memcg whose usage is nearest to its memory.max. Below the low mark (or, for who
  *      holds back nobody, the high mark) there is no delay: memory is free. Page cache and reclaimable slab count as
  *      free; since they have to be asked for, that is done only above the mark, and at most ten times a
@@ -282,22 +282,27 @@ static bool may_delay(struct mem_cgroup *memcg)
 	return bpf_get_current_cgroup_id() == id_of(memcg);
 }
 
+/* Growth by windows. */
+static void note_growth(struct acg_memory_state *state, __u64 usage, __u64 now)
+{
+	__u64 age = now - state->window_ns;
+
+	if (state->window_ns && age < WINDOW_NS)
+		return;
+	state->growth = 0;
+	if (state->window_ns && usage > state->window_usage)
+		state->growth = (usage - state->window_usage) * 1000 / (age / ACG_NS_PER_MS);
+	state->window_ns = now;
+	state->window_usage = usage;
+}
+
 /* Growth, credit, and when the grant was left behind. */
 static void note_charge(struct acg_memory_state *state, __u64 usage, __u64 grant,
 			__u64 min_progress, __u64 now)
 {
-	__u64 age = now - state->window_ns;
-
-	if (!state->window_ns) {
-		state->window_ns = now;
-		state->window_usage = state->usage = usage;
-	} else if (age >= WINDOW_NS) {
-		state->growth = usage > state->window_usage ? (usage - state->window_usage) * 1000 /
-								      (age / ACG_NS_PER_MS)
-							    : 0;
-		state->window_ns = now;
-		state->window_usage = usage;
-	}
+	if (!state->window_ns)
+		state->usage = usage;
+	note_growth(state, usage, now);
 	if (usage > state->usage)
 		state->credit_ns += acg_delay_earned(usage - state->usage, min_progress);
 	if (state->credit_ns > ACG_DELAY_CREDIT_NS)
@@ -372,6 +377,8 @@ static __u64 graduated(struct group *group, struct acg_memory_state *state,
 		return 0;
 	delay.held = shortage.held;
 	delay.limit = shortage.limit;
+	note_growth(shortage.state, shortage.held, now);
+	delay.demand = shortage.state->growth;
 	rank(shortage.state, entry->priority, now, &delay);
 	tell_pressure(&shortage, entry, &delay, now);
 	if (entry->kind == ACG_KIND_SELF) {

@@ -19,7 +19,8 @@
 struct acg_delay {
 	__u64 usage;  /* of the call, bytes */
 	__u64 grant;  /* bytes; ~0: none */
-	__u64 growth; /* bytes a second in the last window */
+	__u64 growth; /* bytes a second in the last window: of the call, ... */
+	__u64 demand; /* ... and of all together that grow in what is short */
 	__u64 held;   /* of what is short, bytes that reclaim cannot drop */
 	__u64 limit;  /* bytes */
 	__u32 low_percent;
@@ -46,17 +47,19 @@ static inline __u64 acg_ramp(__u64 value, __u64 from, __u64 to)
 	return (value - from) * 1000 / (to - from);
 }
 
-/* How short memory is, from 0 (free) to 1000: who holds back a higher priority feels it from the low mark on. */
+/*
+ * How short memory is, from 0 (free) to 1000. Who holds back a higher priority feels it from the low mark on, and
+ * wholly at the high mark: the rest is for that one.
+ */
 static inline __u64 acg_delay_shortness(const struct acg_delay *in)
 {
-	__u64 from = in->high_percent * 10;
+	__u64 held = acg_thousandths(in->held, in->limit);
 
 	if (in->gap)
-		from = in->low_percent * 10;
-	else if (in->yields)
-		from = ACG_DELAY_FULL;
-	return acg_ramp(acg_thousandths(in->held, in->limit), from,
-			from < ACG_DELAY_FULL ? ACG_DELAY_FULL : 1000);
+		return acg_ramp(held, in->low_percent * 10, in->high_percent * 10);
+	if (in->yields)
+		return acg_ramp(held, ACG_DELAY_FULL, 1000);
+	return acg_ramp(held, in->high_percent * 10, ACG_DELAY_FULL);
 }
 
 /* How far it is into its grant (nothing up to half of it, all at one and a half), and half more for each step of priority. */
@@ -67,14 +70,20 @@ static inline __u64 acg_delay_share(const struct acg_delay *in)
 	return share > 1000 ? 1000 : share;
 }
 
-/* How fast it would use up what is left: a quarter if that takes 4 s or more, all of it if one second or less. */
+/*
+ * How soon what is left would be used up: a quarter if in 4 s or later, all of it if in one second or less. Beside a higher
+ * priority it is the demand of all that counts, since what this one takes is missing there: else a delay that works would
+ * end itself.
+ */
 static inline __u64 acg_delay_haste(const struct acg_delay *in)
 {
+	__u64 growth = in->gap && in->demand > in->growth ? in->demand : in->growth;
 	__u64 left = in->limit > in->held ? in->limit - in->held : 0;
-	__u64 haste = left ? acg_thousandths(in->growth, left) : 1000;
+	__u64 haste = left ? acg_thousandths(growth, left) : 1000;
+	__u64 least = in->gap ? 500 : 250;
 
-	if (haste < 250)
-		return 250;
+	if (haste < least)
+		return least;
 	return haste > 1000 ? 1000 : haste;
 }
 

@@ -86,6 +86,24 @@ static void test_grows_with_each_factor(void **state)
 	assert_true(acg_delay_wanted(&less) < acg_delay_wanted(&more));
 }
 
+/* Beside a higher priority a delay must not end itself by working: what the others want counts, and little is enough. */
+static void test_demand_of_the_higher_counts(void **state)
+{
+	struct acg_delay slow = worst, wanted = worst;
+
+	(void)state;
+	slow.gap = wanted.gap = 2;
+	slow.held = wanted.held = 900 * MIB;
+	slow.growth = wanted.growth = 1 * MIB;
+	wanted.demand = 100 * MIB;
+	assert_int_equal(acg_delay_wanted(&slow), 50 * ACG_NS_PER_MS);
+	assert_int_equal(acg_delay_wanted(&wanted), 100 * ACG_NS_PER_MS);
+	slow.gap = wanted.gap = 0;
+	slow.held = wanted.held = 950 * MIB;
+	assert_true(acg_delay_wanted(&slow) > 0);
+	assert_int_equal(acg_delay_wanted(&slow), acg_delay_wanted(&wanted));
+}
+
 /* Who has lower ones beside it waits only when all but nothing is left. */
 static void test_higher_yields_late(void **state)
 {
@@ -253,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_none_while_memory_is_free),
 		cmocka_unit_test(test_worst_is_the_longest),
 		cmocka_unit_test(test_grows_with_each_factor),
+		cmocka_unit_test(test_demand_of_the_higher_counts),
 		cmocka_unit_test(test_higher_yields_late),
 		cmocka_unit_test(test_no_grant_no_share),
 		cmocka_unit_test(test_short_delays_are_saved_up),
