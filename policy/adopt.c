@@ -4,6 +4,7 @@
  * the name of a directory that mkdir could make; `agentcg adopt` and the OCI hook write there. What is adopted is written down by
  * cgroup id, which the kernel uses once only: a restart finds it, or knows that it is gone.
  */
+#include <glib-unix.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -11,6 +12,7 @@
 
 #include "policy/cgroupfs.h"
 #include "policy/manager_private.h"
+#include "policy/memory_tier.h"
 
 static void count_child(int dirfd, const char *name, void *data)
 {
@@ -61,15 +63,15 @@ static int check_path(const char *path, GError **error)
 	g_autofree char *canonical = g_canonicalize_filename(path, "/");
 
 	if (path[0] != '/' || strcmp(canonical, path) != 0 || strcmp(path, "/") == 0)
-		return acg_fail(error, EINVAL,
-				"\"%s\" is no cgroup's path as in /proc/PID/cgroup", path);
+		return acg_fail(error, EINVAL, "\"%s\" is no cgroup's path as in /proc/PID/cgroup",
+				path);
 	return 0;
 }
 
 static bool has_cgroups(const struct acg_manager *manager)
 {
-	const struct acg_enforcer *first = manager->enforcers->len ? manager->enforcers->pdata[0]
-								   : NULL;
+	const struct acg_enforcer *first =
+		manager->enforcers->len ? manager->enforcers->pdata[0] : NULL;
 
 	return first && strcmp(first->ops->name, "cgroup") == 0;
 }
@@ -96,6 +98,72 @@ static int add(struct acg_manager *manager, const char *name, const char *namesp
 	return 0;
 }
 
+/* --- memcg_bpf_ops ------------------------------------------------------------------------------------------ */
+
+struct adopted_link {
+	struct acg_manager *manager;
+	uint64_t id; /* of the agent's cgroup */
+};
+
+static void say_delayed(struct acg_manager *manager, struct acg_agent *agent, bool on,
+			const char *why_not)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_time now = acg_manager_now();
+
+	acg_engine_agent_delayed(manager->engine, agent, on, actions);
+	acg_manager_apply_all(manager, actions, now);
+	if (why_not)
+		acg_manager_event(manager, &agent->node, "memcg_bpf_ops_lost", NULL, why_not, now);
+}
+
+static gboolean on_link_lost(int fd, GIOCondition condition, void *data)
+{
+	const struct adopted_link *link = data;
+	struct acg_manager *manager = link->manager;
+	struct acg_node *node = acg_registry_node(manager->engine->registry, link->id);
+
+	(void)fd;
+	(void)condition;
+	acg_memory_tier_adopted_lost(manager->memory, link->id);
+	if (!node)
+		return G_SOURCE_REMOVE;
+	g_hash_table_remove(manager->adopted_links, node->agent);
+	say_delayed(manager, node->agent, false, "somebody detached its programs");
+	return G_SOURCE_REMOVE;
+}
+
+void acg_manager_link_adopted(struct acg_manager *manager, struct acg_agent *agent)
+{
+	g_autoptr(GError) error = NULL;
+	struct adopted_link *link;
+	unsigned int source;
+	int fd;
+
+	if (!agent->adopted || !agent->node.group || !manager->memory ||
+	    g_hash_table_contains(manager->adopted_links, agent))
+		return;
+	acg_memory_tier_adopt(manager->memory, agent->node.id, agent->node.group->dirfd, &fd,
+			      &error);
+	say_delayed(manager, agent, !error, error ? error->message : NULL);
+	if (fd < 0)
+		return;
+	link = g_new(struct adopted_link, 1);
+	*link = (struct adopted_link){manager, agent->node.id};
+	source = g_unix_fd_add_full(G_PRIORITY_DEFAULT, fd, G_IO_HUP, on_link_lost, link, g_free);
+	g_hash_table_insert(manager->adopted_links, agent, GUINT_TO_POINTER(source));
+}
+
+void acg_manager_unlink_adopted(struct acg_manager *manager, const struct acg_agent *agent)
+{
+	if (!agent->adopted || !manager->memory)
+		return;
+	g_hash_table_remove(manager->adopted_links, agent);
+	acg_memory_tier_drop(manager->memory, agent->node.id);
+}
+
+/* --- adopting ----------------------------------------------------------------------------------------------- */
+
 int acg_manager_adopt(struct acg_manager *manager, const char *name, const char *namespace,
 		      const char *path, struct acg_agent **ret_agent, GError **error)
 {
@@ -121,6 +189,7 @@ int acg_manager_adopt(struct acg_manager *manager, const char *name, const char 
 		ret = add(manager, name, namespace, path, controls, ret_agent, error);
 	if (ret)
 		return ret;
+	acg_manager_link_adopted(manager, *ret_agent);
 	acg_engine_agent_made(manager->engine, *ret_agent, actions);
 	acg_manager_apply_all(manager, actions, acg_manager_now());
 	acg_manager_save_adopted(manager);

@@ -110,29 +110,48 @@ static void redo_limits(struct acg_engine *engine, GHashTable *agents, GArray *a
 	}
 }
 
-static void release_calls(struct acg_engine *engine, GHashTable *agents, GArray *actions)
+static void release_all(struct acg_engine *engine, GHashTable *agents, GArray *actions);
+
+static void release_calls(struct acg_engine *engine, struct acg_agent *agent, GArray *actions)
 {
-	GHashTableIter iter, calls;
-	void *value, *call;
+	GHashTableIter iter;
+	void *call;
+
+	release_all(engine, agent->agents, actions);
+	g_hash_table_iter_init(&iter, agent->calls);
+	while (g_hash_table_iter_next(&iter, NULL, &call))
+		acg_ladder_release(engine, call, actions);
+}
+
+static void release_all(struct acg_engine *engine, GHashTable *agents, GArray *actions)
+{
+	GHashTableIter iter;
+	void *agent;
 
 	g_hash_table_iter_init(&iter, agents);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct acg_agent *agent = value;
-
-		release_calls(engine, agent->agents, actions);
-		g_hash_table_iter_init(&calls, agent->calls);
-		while (g_hash_table_iter_next(&calls, NULL, &call))
-			acg_ladder_release(engine, call, actions);
-	}
+	while (g_hash_table_iter_next(&iter, NULL, &agent))
+		release_calls(engine, agent, actions);
 }
 
 void acg_engine_kernel_delays(struct acg_engine *engine, bool on, GArray *actions)
 {
 	if (engine->kernel_delays == on)
 		return;
-	release_calls(engine, engine->registry->agents, actions);
+	release_all(engine, engine->registry->agents, actions);
 	engine->kernel_delays = on;
 	redo_limits(engine, engine->registry->agents, actions);
+}
+
+void acg_engine_agent_delayed(struct acg_engine *engine, struct acg_agent *agent, bool on,
+			      GArray *actions)
+{
+	if (agent->undelayed == !on)
+		return;
+	release_calls(engine, agent, actions);
+	agent->undelayed = !on;
+	acg_engine_agent_limits(engine, agent, actions);
+	acg_engine_redo_calls(engine, agent, actions);
+	redo_limits(engine, agent->agents, actions);
 }
 
 static void let_all_go(struct acg_engine *engine, GHashTable *agents, struct acg_time now,

@@ -232,6 +232,9 @@ void acg_engine_delay(struct acg_engine *engine, struct acg_node *node, bool beg
 		      struct acg_time now, GArray *actions);
 /* memcg_bpf_ops is on from now on, or off: limits follow. */
 void acg_engine_kernel_delays(struct acg_engine *engine, bool on, GArray *actions);
+/* The same for an agent that was adopted: its cgroup lies elsewhere and has a link of its own, or has none. */
+void acg_engine_agent_delayed(struct acg_engine *engine, struct acg_agent *agent, bool on,
+			      GArray *actions);
 /* The kernel killed a process of this group (ring buffer): who, and its anonymous memory. */
 void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid_t pid,
 			   const char *comm, uint64_t anon_bytes, struct acg_time now,

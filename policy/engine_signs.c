@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "policy/actions.h"
+#include "policy/grant.h"
 #include "policy/ladder.h"
 
 /* --- signs from the kernel ----------------------------------------------------------------------------------- */
@@ -63,7 +64,7 @@ static void call_usage(struct acg_engine *engine, struct acg_call *call,
 		call->delays = usage->delays;
 		call->delayed = usage->delayed_usec;
 	}
-	if (engine->kernel_delays && call->throttled_since &&
+	if (acg_grant_by_kernel(engine, call->node.agent) && call->throttled_since &&
 	    now.mono >= usage->delayed_until + (int64_t)engine->policy->ladder.calm)
 		acg_ladder_release(engine, call, actions);
 	if (call->throttled_since && usage->high_events > before->high_events)
@@ -230,7 +231,7 @@ static void step_delayed(struct acg_engine *engine, const struct acg_call *call,
 {
 	int64_t calm = engine->policy->ladder.calm;
 
-	if (!engine->kernel_delays || !call->throttled_since)
+	if (!acg_grant_by_kernel(engine, call->node.agent) || !call->throttled_since)
 		return;
 	engine->delayed = true;
 	acg_engine_due(engine, MAX(call->usage.delayed_until + calm, now.mono + ACG_LADDER_TICK));
@@ -249,8 +250,10 @@ static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct ac
 		tick_agents(engine, agent->agents, now, actions);
 		if (agent->pressure_since)
 			acg_ladder_step(engine, agent, now, actions);
-		if (agent->pressure_since && engine->kernel_delays)
-			acg_engine_due(engine, acg_ladder_due(engine, agent, now));
+		if (agent->pressure_since)
+			acg_engine_due(engine, acg_grant_by_kernel(engine, agent)
+						       ? acg_ladder_due(engine, agent, now)
+						       : now.mono + ACG_LADDER_TICK);
 		if (!agent->n_alive)
 			continue;
 		g_hash_table_iter_init(&calls, agent->calls);
@@ -275,6 +278,4 @@ void acg_engine_tick(struct acg_engine *engine, struct acg_time now, GArray *act
 	engine->deadline = 0;
 	engine->delayed = false;
 	tick_agents(engine, engine->registry->agents, now, actions);
-	if (engine->n_pressed && !engine->kernel_delays)
-		acg_engine_due(engine, now.mono + ACG_LADDER_TICK);
 }

@@ -170,6 +170,17 @@ static void throttle_reach(struct acg_agent *agent, GPtrArray *calls, struct acg
 			       agent->self_policy.grant);
 }
 
+/* Those that the kernel delays by itself need no limit from here. */
+static void leave_to_kernel(const struct acg_engine *engine, GPtrArray *calls)
+{
+	for (unsigned int i = calls->len; i-- > 0;) {
+		const struct acg_call *call = calls->pdata[i];
+
+		if (acg_grant_by_kernel(engine, call->node.agent))
+			g_ptr_array_remove_index(calls, i);
+	}
+}
+
 void acg_ladder_sign(struct acg_engine *engine, struct acg_agent *agent, bool outside,
 		     struct acg_time now, GArray *actions)
 {
@@ -187,8 +198,9 @@ void acg_ladder_sign(struct acg_engine *engine, struct acg_agent *agent, bool ou
 		if (!outside)
 			acg_do_control(actions, &agent->node, ACG_CONTROL_MEMORY_HIGH, ACG_MAX);
 	}
-	if (!engine->kernel_delays) {
+	if (!acg_grant_by_kernel(engine, agent)) {
 		calls = victims(engine, agent);
+		leave_to_kernel(engine, calls);
 		throttle_reach(agent, calls, now, actions);
 	}
 	if (!engine->deadline || engine->deadline > now.mono + ACG_LADDER_TICK)
@@ -320,7 +332,7 @@ void acg_ladder_release(struct acg_engine *engine, struct acg_call *call, GArray
 	call->throttled_since = 0;
 	if (call->state == ACG_CALL_THROTTLED)
 		call->state = ACG_CALL_RUNNING;
-	if (!engine->kernel_delays)
+	if (!acg_grant_by_kernel(engine, call->node.agent))
 		acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
 			       call->lowered[ACG_CONTROL_MEMORY_HIGH]);
 	acg_do(actions, ACG_DO_UPDATE, &call->node);
@@ -420,10 +432,9 @@ void acg_ladder_step(struct acg_engine *engine, struct acg_agent *agent, struct 
 		relieve(engine, agent, calls, now, actions);
 		return;
 	}
-	if (ladder->kill &&
-	    (kill_stalled(ladder, calls, now, actions) ||
-	     (pressed >= (int64_t)ladder->kill_after && !self_is_to_blame(engine, agent) &&
-	      kill_next(calls, actions)))) {
+	if (ladder->kill && (kill_stalled(ladder, calls, now, actions) ||
+			     (pressed >= (int64_t)ladder->kill_after &&
+			      !self_is_to_blame(engine, agent) && kill_next(calls, actions)))) {
 		agent->pressure_since = now.mono;
 		return;
 	}

@@ -109,6 +109,21 @@ static void listen_to_enforcer(void *data, void *manager)
 	enforcer->event_data = manager;
 }
 
+static void remove_source(void *source)
+{
+	g_source_remove(GPOINTER_TO_UINT(source));
+}
+
+static void link_all_adopted(struct acg_manager *manager)
+{
+	GHashTableIter iter;
+	void *agent;
+
+	g_hash_table_iter_init(&iter, manager->engine->registry->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &agent))
+		acg_manager_link_adopted(manager, agent);
+}
+
 static void read_ring(struct acg_manager *manager)
 {
 	if (manager->bpf && acg_bpf_ring_fd(manager->bpf) >= 0)
@@ -183,6 +198,7 @@ void acg_manager_set_bpf(struct acg_manager *manager, struct acg_bpf *bpf,
 			g_array_append_val(actions, update);
 	}
 	acg_manager_apply_all(manager, actions, acg_manager_now());
+	link_all_adopted(manager);
 	prune_groups(manager);
 	tell_memory_gap(manager);
 }
@@ -208,6 +224,8 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	manager->memory = options->memory;
 	manager->dry_run = options->dry_run;
 	manager->run_dir = g_strdup(options->run_dir);
+	manager->adopted_links =
+		g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, remove_source);
 	manager->event_ring = (struct acg_eventring){options->events_memory, options->events_size};
 	manager->last = options->last;
 	manager->listener = options->listener;
@@ -289,6 +307,7 @@ void acg_manager_free(struct acg_manager *manager)
 	acg_manager_save_root(manager, manager->event_seq);
 	if (manager->memory_source)
 		g_source_remove(manager->memory_source);
+	g_hash_table_unref(manager->adopted_links);
 	g_ptr_array_foreach(manager->enforcers, free_enforcer, NULL);
 	g_ptr_array_unref(manager->enforcers);
 	acg_watch_free(manager->watch);
@@ -414,10 +433,14 @@ int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agen
 	if (!agent->adopted && acg_manager_read_usage(manager, &agent->node).populated)
 		return acg_fail(error, EBUSY, "agent %s has processes", agent->name);
 	ret = acg_engine_agent_remove(manager->engine, agent, now, actions, error);
-	if (!ret)
-		ret = acg_manager_apply(manager, actions, now, error);
 	if (ret)
 		return ret;
+	acg_manager_unlink_adopted(manager, agent);
+	ret = acg_manager_apply(manager, actions, now, error);
+	if (ret) {
+		acg_manager_link_adopted(manager, agent);
+		return ret;
+	}
 	forget_agent(manager, agent);
 	if (adopted)
 		acg_manager_save_adopted(manager);

@@ -15,6 +15,7 @@ struct acg_manager {
 	unsigned int ring_source;  /* GSource of its ring buffer; 0: none */
 	struct acg_memory_tier *memory; /* borrowed; NULL: none */
 	unsigned int memory_source; /* GSource of its link; 0: none */
+	GHashTable *adopted_links;  /* struct acg_agent -> GSource of its own link */
 	struct acg_watch *watch;
 	struct acg_history *history; /* NULL: dry run */
 	bool dry_run;
@@ -100,7 +101,14 @@ void acg_manager_save_root(struct acg_manager *manager, uint64_t events);
 /* Takes up the events of an earlier daemon, when its agents are restored; their numbers go on. */
 void acg_manager_restore_events(struct acg_manager *manager);
 
-/* adopt.c: writes down, and reads again, the cgroups that are others'. */
+/*
+ * adopt.c: memcg_bpf_ops on the cgroup of an adopted agent, which lies elsewhere; without it the cgroup tier serves the agent. Nothing
+ * happens to other agents. And off again, before it is given back.
+ */
+void acg_manager_link_adopted(struct acg_manager *manager, struct acg_agent *agent);
+void acg_manager_unlink_adopted(struct acg_manager *manager, const struct acg_agent *agent);
+
+/* Writes down, and reads again, the cgroups that are others'. */
 void acg_manager_save_adopted(struct acg_manager *manager);
 typedef void (*acg_adopted_fn)(void *data, const char *name, const char *path, int dirfd,
 			       const uint64_t controls[ACG_N_CONTROLS]);

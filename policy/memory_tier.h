@@ -35,10 +35,17 @@ int acg_memory_tier_fd(const struct acg_memory_tier *tier);
 /* After that: the programs are off from now on. */
 void acg_memory_tier_lost(struct acg_memory_tier *tier);
 
-/* An agent whose cgroup lies outside the root gets a link of its own; to be dropped before the cgroup is given back. Nothing happens if the
- * tier is off. Errors: those of acg_memcg_ops_attach() and _detach(). */
-int acg_memory_tier_adopt(struct acg_memory_tier *tier, int cgroup_dirfd, GError **error);
-int acg_memory_tier_drop(struct acg_memory_tier *tier, uint64_t cgroup_id, GError **error);
+/*
+ * An agent whose cgroup lies outside the root gets a link of its own, unless it has one; it is to be dropped before the cgroup is given back.
+ * *ret_fd is for poll(2), as acg_memory_tier_fd(); owned by the tier. If the tier is off nothing happens, and it is -1. Errors: those of
+ * acg_memcg_ops_attach(); `status` says so until it is dropped.
+ */
+int acg_memory_tier_adopt(struct acg_memory_tier *tier, uint64_t cgroup_id, int cgroup_dirfd,
+			  int *ret_fd, GError **error);
+void acg_memory_tier_drop(struct acg_memory_tier *tier, uint64_t cgroup_id);
+
+/* Its link was detached by somebody. */
+void acg_memory_tier_adopted_lost(struct acg_memory_tier *tier, uint64_t cgroup_id);
 
 /* The policy's figures, in force at once. */
 void acg_memory_tier_figures(struct acg_memory_tier *tier, const struct acg_ladder *ladder);

@@ -164,6 +164,7 @@ struct acg_agent {
 	/* A cgroup that somebody else made: where it lies within the cgroup2 mount ("/a/b"), and the limits that it came with. */
 	char *adopted; /* NULL: its cgroup is our own */
 	uint64_t adopted_controls[ACG_N_CONTROLS];
+	bool undelayed; /* adopted, and memcg_bpf_ops is not on it: the cgroup tier serves it */
 	enum acg_priority priority;
 	bool priority_set;        /* written by an operator: a new policy does not change it */
 	struct acg_budget budget; /* in force */

@@ -346,6 +346,7 @@ static void go_on_with_agent(struct restore *restore, struct acg_agent *agent)
 	say_what_is_lost(restore, agent);
 	acg_engine_agent_restored(restore->manager->engine, agent, actions);
 	acg_manager_apply_all(restore->manager, actions, restore->now);
+	acg_manager_link_adopted(restore->manager, agent);
 }
 
 /* A call either lives or has ended: what was counted before is made to fit what was found. */

@@ -249,6 +249,7 @@ gboolean acg_manager_memory_lost(int fd, GIOCondition condition, void *data)
 	(void)fd;
 	(void)condition;
 	manager->memory_source = 0;
+	g_hash_table_remove_all(manager->adopted_links);
 	acg_memory_tier_lost(manager->memory);
 	acg_engine_kernel_delays(manager->engine, false, actions);
 	acg_manager_apply_all(manager, actions, now);

@@ -4,10 +4,11 @@
 
 #include "policy/ladder.h"
 
-static const char policy_text[] =
-	"memory = { low = \"100M\"; medium = \"400M\"; };"
-	"ladder = { throttle_max = 3.0; freeze_max = 5.0; kill_after = 30.0; stall_max = 20.0; calm = 2.0; };"
-	"agents = ({ match = \"*\"; budget = { memory = \"1G\"; }; caps = { memory = \"640M\"; }; });";
+static const char policy_text[] = "memory = { low = \"100M\"; medium = \"400M\"; };"
+				  "ladder = { throttle_max = 3.0; freeze_max = 5.0; kill_after = "
+				  "30.0; stall_max = 20.0; calm = 2.0; };"
+				  "agents = ({ match = \"*\"; budget = { memory = \"1G\"; }; caps "
+				  "= { memory = \"640M\"; }; });";
 
 static const struct acg_hint low = {.memory = ACG_MEMORY_LOW};
 
@@ -168,6 +169,35 @@ static void losing_it_puts_limits_back(void **state)
 	fixture_free(&fixture);
 }
 
+/* An adopted agent that it cannot be attached to has the limits of the cgroup tier, the others do not; and back. */
+static void an_agent_without_it_has_limits(void **state)
+{
+	struct fixture fixture = kernel_fixture();
+	struct acg_agent *served = add_agent(&fixture, NULL, "a");
+	struct acg_agent *not_served = add_agent(&fixture, NULL, "b");
+	struct acg_call *one = begin(&fixture, served, "x", "make", &low);
+	struct acg_call *two = begin(&fixture, not_served, "x", "make", &low);
+
+	(void)state;
+	clear_actions(&fixture);
+	acg_engine_agent_delayed(fixture.engine, not_served, false, fixture.actions);
+	assert_int_equal(one->node.controls[ACG_CONTROL_MEMORY_HIGH], 630 * MIB);
+	assert_int_equal(served->node.controls[ACG_CONTROL_MEMORY_HIGH], ACG_MAX);
+	assert_int_equal(two->node.controls[ACG_CONTROL_MEMORY_HIGH], ACG_MAX);
+	assert_true(not_served->node.controls[ACG_CONTROL_MEMORY_HIGH] < 1024 * MIB);
+
+	two->usage.memory_current = 200 * MIB;
+	not_served->usage.memory_held = 1000 * MIB;
+	acg_ladder_sign(fixture.engine, not_served, false, fixture.now, fixture.actions);
+	assert_int_equal(two->state, ACG_CALL_THROTTLED);
+	assert_int_equal(two->node.controls[ACG_CONTROL_MEMORY_HIGH], 100 * MIB);
+
+	acg_engine_agent_delayed(fixture.engine, not_served, true, fixture.actions);
+	assert_int_equal(two->state, ACG_CALL_RUNNING);
+	assert_int_equal(two->node.controls[ACG_CONTROL_MEMORY_HIGH], 630 * MIB);
+	fixture_free(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +208,7 @@ int main(void)
 		cmocka_unit_test(without_signs_it_is_over),
 		cmocka_unit_test(a_fixed_delay_is_put_down_to_the_grant),
 		cmocka_unit_test(losing_it_puts_limits_back),
+		cmocka_unit_test(an_agent_without_it_has_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,40 @@ high=$(cat "$root/a/memory.high")
 [ "$high" != max ] && [ "$high" -lt $((256 * 1024 * 1024)) ] || fail "the cgroup tier has not taken over: memory.high $high"
 wait "$load" || fail "the call under load failed"
 
+echo "# an adopted cgroup, which lies elsewhere, has programs of its own, also after a restart, and gives them back"
+stop
+start "$agents ladder = { delay_max_ms = 200; delay_ms = 200; };"
+other=/sys/fs/cgroup/agentcg-other
+mkdir "$other"
+( echo 0 > "$other/cgroup.procs"; exec sleep 1000 ) &
+agentcg adopt b /agentcg-other
+adopted_call() { # ID: a call in it that is delayed
+	sh -c "echo 0 > $mount/agents/b/cgroup.procs; exec agentcg run --id $1 --hint memory:low -- $grow 34" > "$TMPDIR/out" 2> "$TMPDIR/err" ||
+		fail "the call in the adopted agent failed"
+	tail -n 1 "$mount/agents/b/history" | jq -e '.delays >= 4 and .delayed_ms >= 800' > /dev/null ||
+		fail "the call in the adopted agent was not delayed: $(tail -n 1 "$mount/agents/b/history")"
+}
+links() { for _ in $(seq 50); do [ "$(memcg_links | wc -l)" != "$1" ] || return 0; sleep 0.1; done; fail "not $1 links: $(bpftool link show)"; }
+links 2
+adopted_call one
+stop
+links 0
+start "$agents ladder = { delay_max_ms = 200; delay_ms = 200; };"
+links 2
+adopted_call two
+# Detached by somebody: the cgroup tier serves this agent, the programs the others.
+own=$(stat -c %i "$other")
+bpftool link detach pinned /sys/fs/bpf/agentcg/memcg_link_"$own"
+for _ in $(seq 50); do ! grep -q "^memcg_bpf_ops *degraded.*$own: somebody detached" "$mount/status" || break; sleep 0.1; done
+grep -q "^memcg_bpf_ops *degraded.*$own: somebody detached" "$mount/status" || fail "the loss on the adopted cgroup is not told: $(cat "$mount/status")"
+rmdir "$mount/agents/b"
+links 1
+grep -q '^memcg_bpf_ops *on' "$mount/status" || fail "not on again after the adopted cgroup was given back"
+[ -z "$(find "$other" -mindepth 1 -type d)" ] || fail "something is left in the adopted cgroup"
+echo 1 > "$other/cgroup.kill"
+for _ in $(seq 50); do ! rmdir "$other" 2> /dev/null || break; sleep 0.1; done
+[ ! -d "$other" ] || fail "the adopted cgroup cannot be removed"
+
 echo "# somebody else has it"
 stop
 start "$agents ladder = { };" --pin-dir /sys/fs/bpf/other
@@ -116,6 +150,19 @@ for _ in $(seq 400); do [ ! -e "$TMPDIR/fs2/status" ] || break; sleep 0.1; done
 grep '^memcg_bpf_ops' "$TMPDIR/fs2/status"
 grep -q '^memcg_bpf_ops *off.*other memcg_bpf_ops.*agentcg_memcg' "$TMPDIR/fs2/status" || fail "the owner is not named"
 stop
+# The same for an adopted cgroup: the cgroup tier serves that agent, with its tripwire.
+agentcgd -f -c "$TMPDIR/policy" -r /sys/fs/cgroup/agentcg-second --run-dir "$TMPDIR/run2" --pin-dir /sys/fs/bpf/second "$TMPDIR/fs2" 2>> "$TMPDIR/log" &
+daemon=$!
+for _ in $(seq 400); do ! grep -q '^memcg_bpf_ops *on' "$TMPDIR/fs2/status" 2> /dev/null || break; sleep 0.1; done
+mkdir /sys/fs/cgroup/agentcg-second/taken
+echo 256M > /sys/fs/cgroup/agentcg-second/taken/memory.max
+agentcg adopt b /agentcg-second/taken
+grep '^memcg_bpf_ops' "$mount/status"
+grep -q '^memcg_bpf_ops *degraded.*not on adopted cgroup.*other memcg_bpf_ops.*agentcg_memcg' "$mount/status" || fail "the owner on the adopted cgroup is not named"
+[ "$(cat /sys/fs/cgroup/agentcg-second/taken/memory.high)" != max ] || fail "the cgroup tier does not serve the adopted agent"
+rmdir "$mount/agents/b" /sys/fs/cgroup/agentcg-second/taken
+stop
+rmdir /sys/fs/cgroup/agentcg-second
 daemon=$first
 grep -q '^memcg_bpf_ops *on' "$mount/status" || fail "the first lost its programs to the second"
 echo "ok"
