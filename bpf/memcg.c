@@ -74,28 +74,20 @@ static void list_members(struct acg_memcg *skel, struct member members[N_MEMBERS
 	memcpy(members, list, sizeof(list));
 }
 
-/* Leaves out what this kernel lacks. Returns how many members are left; *ret_words says which, and which not. */
-static unsigned int choose_members(struct member members[N_MEMBERS], unsigned int hooks,
-				   char **ret_words)
+/* Leaves out what this kernel lacks. Returns how many members are left. */
+static unsigned int choose_members(struct member members[N_MEMBERS], unsigned int hooks)
 {
-	g_autoptr(GString) used = g_string_new(NULL);
-	g_autoptr(GString) missing = g_string_new(NULL);
 	unsigned int i, n = 0;
 
 	for (i = 0; i < N_MEMBERS; i++) {
 		bool there = hooks & (1U << members[i].hook);
-		GString *list = there ? used : missing;
 
-		g_string_append_printf(list, "%s%s", list->len ? ", " : "", members[i].name);
 		bpf_program__set_autoload(members[i].program, there);
 		if (there)
 			n++;
 		else
 			*members[i].slot = NULL;
 	}
-	*ret_words = missing->len
-			     ? g_strdup_printf("%s; this kernel has no %s", used->str, missing->str)
-			     : g_strdup(used->str);
 	return n;
 }
 
@@ -274,8 +266,9 @@ static int load(struct acg_memcg_ops *ops, struct acg_bpf *bpf, const char *pin_
 	ops->skel = skel;
 	skel->rodata->page_size = sysconf(_SC_PAGESIZE);
 	list_members(skel, members);
-	if (!choose_members(members, probe->memcg_hooks, &ops->words))
-		return acg_fail(error, EOPNOTSUPP, "%s", probe->memcg_bpf_ops.reason);
+	ops->words = acg_probe_memcg_words(probe->memcg_hooks);
+	if (!choose_members(members, probe->memcg_hooks))
+		return acg_fail(error, EOPNOTSUPP, "%s", ops->words);
 	ops->delays = probe->memcg_hooks & (1U << ACG_MEMCG_DELAY);
 	bpf_program__set_autoload(skel->progs.acg_direct_reclaim, probe->direct_reclaim);
 	rc = share_maps(skel, bpf, error);

@@ -166,6 +166,24 @@ static void probe_monitor(const struct btf *btf, struct acg_probe *probe)
 			has_function(btf, "psi_memstall_leave");
 }
 
+char *acg_probe_memcg_words(unsigned int hooks)
+{
+	g_autoptr(GString) used = g_string_new(NULL);
+	g_autoptr(GString) missing = g_string_new(NULL);
+	int hook;
+
+	for (hook = ACG_MEMCG_ONLINE; hook <= ACG_MEMCG_DELAY; hook++) {
+		GString *list = hooks & (1U << hook) ? used : missing;
+
+		g_string_append_printf(list, "%s%s", list->len ? ", " : "", memcg_hook_names[hook]);
+	}
+	if (!missing->len)
+		return g_strdup(used->str);
+	return g_strdup_printf("%s; this kernel has no %s",
+			       used->len ? used->str : "no member that there is a program for",
+			       missing->str);
+}
+
 static void set_without_btf(struct acg_probe *probe)
 {
 	struct acg_feature *const others[] = {&probe->ringbuf, &probe->oom_events,

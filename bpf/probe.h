@@ -61,4 +61,10 @@ struct acg_probe {
 struct acg_probe *acg_probe_new(const char *btf_path);
 void acg_probe_free(struct acg_probe *probe);
 
+/*
+ * For `status`: which members of memcg_bpf_ops are used, of those that exist (memcg_hooks), and which
+ * are missing, of those that there are programs for. Free with g_free.
+ */
+char *acg_probe_memcg_words(unsigned int hooks);
+
 #endif

@@ -209,6 +209,24 @@ static void test_probe_struct_ops(void **state)
 	acg_probe_free(probe);
 }
 
+/* What `status` says: each member that there is a program for is named once, as used or as missing. */
+static void test_words_of_members(void **state)
+{
+	g_autofree char *all = acg_probe_memcg_words((1U << (ACG_MEMCG_DELAY + 1)) - 1);
+	g_autofree char *some = acg_probe_memcg_words(1 << ACG_MEMCG_LOW | 1 << ACG_MEMCG_CHARGED);
+	g_autofree char *none = acg_probe_memcg_words(1 << ACG_MEMCG_CHARGED);
+
+	(void)state;
+	assert_string_equal(all,
+			    "handle_cgroup_online, handle_cgroup_offline, below_low, below_min, "
+			    "get_high_delay_ms");
+	assert_string_equal(some, "below_low; this kernel has no handle_cgroup_online, "
+				  "handle_cgroup_offline, below_min, get_high_delay_ms");
+	assert_string_equal(none, "no member that there is a program for; this kernel has no "
+				  "handle_cgroup_online, handle_cgroup_offline, below_low, "
+				  "below_min, get_high_delay_ms");
+}
+
 /* The next series renamed members; a set that shares nothing with what we know is of no use. */
 static void test_probe_other_members(void **state)
 {
@@ -331,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_probe_old_kernel),
 		cmocka_unit_test(test_probe_oom_source),
 		cmocka_unit_test(test_probe_struct_ops),
+		cmocka_unit_test(test_words_of_members),
 		cmocka_unit_test(test_probe_other_members),
 		cmocka_unit_test(test_probe_unregistered),
 		cmocka_unit_test(test_probe_without_btf),
