@@ -6,7 +6,7 @@
  *     memcg_cost PIN_DIR CGROUP_DIR CALL_DIR ROUNDS
  *
  * Each round: without, with, without. Prints the medians over the rounds, the ratio of with to without, and that of without to
- * without, which is what the measurement itself is worth. Exit status: 0, 1: it could not be measured.
+ * without, which is what the measurement itself is worth. Exit status: 0; 1: it could not be measured; 2: they could not be loaded.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bpf/memcg.h"
+#include "tests/host/memcg_run.h"
 
 #define STEPS 96
 #define STEP  (1024 * 1024)
@@ -176,31 +176,13 @@ static int run(struct acg_bpf *bpf, struct acg_memcg_ops *ops, char **argv, GErr
 		rc = rounds(&bench, atoi(argv[4]), error);
 	close(to[1]);
 	waitpid(child, NULL, 0);
-	acg_memcg_ops_detach_all(ops);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
-	g_autoptr(GError) error = NULL;
-	struct acg_memcg_ops *ops = NULL;
-	struct acg_bpf *bpf = NULL;
-	int rc;
-
-	if (argc != 5 || atoi(argv[4]) < 1) {
-		fprintf(stderr, "usage: memcg_cost PIN_DIR CGROUP_DIR CALL_DIR ROUNDS\n");
-		return 2;
-	}
-	rc = acg_bpf_load(argv[1], &bpf, &error);
-	if (rc == 0)
-		rc = acg_memcg_ops_load(bpf, argv[1], &ops, &error);
-	if (rc == 0)
-		rc = run(bpf, ops, argv, &error);
-	if (rc < 0)
-		fprintf(stderr, "memcg_cost: %s\n", error->message);
-	acg_memcg_ops_free(ops);
-	if (bpf)
-		acg_bpf_unpin(bpf, NULL);
-	acg_bpf_free(bpf);
-	return rc < 0;
+	if (argc == 5 && atoi(argv[4]) > 0)
+		return memcg_run(argv, run);
+	fprintf(stderr, "usage: memcg_cost PIN_DIR CGROUP_DIR CALL_DIR ROUNDS\n");
+	return 2;
 }

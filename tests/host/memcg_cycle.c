@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bpf/memcg.h"
+#include "tests/host/memcg_run.h"
 
 static int add_call(struct acg_bpf *bpf, const char *dir, GError **error)
 {
@@ -52,35 +52,20 @@ static int run(struct acg_bpf *bpf, struct acg_memcg_ops *ops, char **argv, GErr
 		rc = add_call(bpf, argv[i], error);
 	if (rc == 0)
 		rc = cycle(ops, argv[4], atoi(argv[2]), error);
-	acg_memcg_ops_detach_all(ops);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
-	g_autoptr(GError) error = NULL;
-	struct acg_memcg_ops *ops = NULL;
-	struct acg_bpf *bpf = NULL;
-	int rc;
+	int status;
 
 	if (argc < 5) {
-		fprintf(stderr, "usage: memcg_cycle PIN_DIR CYCLES DELAY_MS CGROUP_DIR CALL_DIR...\n");
+		fprintf(stderr,
+			"usage: memcg_cycle PIN_DIR CYCLES DELAY_MS CGROUP_DIR CALL_DIR...\n");
 		return 2;
 	}
-	rc = acg_bpf_load(argv[1], &bpf, &error);
-	if (rc == 0)
-		rc = acg_memcg_ops_load(bpf, argv[1], &ops, &error);
-	if (rc < 0) {
-		fprintf(stderr, "memcg_cycle: %s\n", error->message);
-		return 2;
-	}
-	rc = run(bpf, ops, argv, &error);
-	if (rc < 0)
-		fprintf(stderr, "memcg_cycle: %s\n", error->message);
-	else
+	status = memcg_run(argv, run);
+	if (status == 0)
 		printf("%s cycles\n", argv[2]);
-	acg_memcg_ops_free(ops);
-	acg_bpf_unpin(bpf, NULL);
-	acg_bpf_free(bpf);
-	return rc < 0;
+	return status;
 }
