@@ -18,7 +18,7 @@
 
 #include "tests/host/memcg_run.h"
 
-#define STEPS 96
+#define STEPS 64
 #define STEP  (1024 * 1024)
 
 static int compare(const void *a, const void *b)

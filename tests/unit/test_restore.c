@@ -345,6 +345,26 @@ static void nothing_there_is_nothing_found(void **state)
 	tmp_free(run_dir);
 }
 
+/* An adopted cgroup is on the list of those: what is kept of the agent says nothing about it, and changes nothing. */
+static void an_adopted_path_stays(void **state)
+{
+	struct acg_registry *registry = acg_registry_new();
+	struct acg_agent *before = acg_registry_add_agent(registry, NULL, "before");
+	struct acg_agent *after = acg_registry_add_agent(registry, NULL, "after");
+	g_autofree char *text = NULL;
+	uint64_t events;
+
+	(void)state;
+	before->adopted = g_strdup("/machine/before");
+	before->next_id = 7;
+	text = acg_state_agent(before, 0);
+	after->adopted = g_strdup("/machine/after");
+	assert_int_equal(acg_state_read_agent(text, after, &events, NULL), 0);
+	assert_int_equal(after->next_id, 7);
+	assert_string_equal(after->adopted, "/machine/after");
+	acg_registry_free(registry);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +374,7 @@ int main(void)
 		cmocka_unit_test(what_was_answered_is_done),
 		cmocka_unit_test(an_unknown_attribute_stays_as_it_is),
 		cmocka_unit_test(nothing_there_is_nothing_found),
+		cmocka_unit_test(an_adopted_path_stays),
 	};
 
 	return cgroup_mount_there() ? cmocka_run_group_tests(tests, NULL, NULL) : 77;
