@@ -12,6 +12,7 @@
  */
 #include "fusefs/harden.h"
 
+#include <linux/netlink.h>
 #include <seccomp.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -61,9 +62,24 @@ static int add_rules(scmp_filter_ctx filter)
 		if (number != __NR_SCMP_ERROR) /* else newer than this libseccomp */
 			ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), number, 0);
 	}
-	if (!ret) /* the journal, and systemd's notifications */
-		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-				       SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
+	return ret;
+}
+
+/* AF_UNIX is the journal's and systemd's, a netlink of uevents tells when another scheduler is gone. */
+static int add_socket_rules(scmp_filter_ctx filter)
+{
+	const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
+	int ret = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1,
+				   SCMP_A0(SCMP_CMP_GT, AF_NETLINK, 0));
+
+	for (int family = 0; !ret && family < AF_NETLINK; family++)
+		if (family != AF_UNIX)
+			ret = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 1,
+					       SCMP_A0(SCMP_CMP_EQ, family, 0));
+	if (!ret)
+		ret = seccomp_rule_add(filter, refuse, SCMP_SYS(socket), 2,
+				       SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+				       SCMP_A2(SCMP_CMP_NE, NETLINK_KOBJECT_UEVENT, 0));
 	return ret;
 }
 
@@ -72,6 +88,8 @@ static int filter_calls(GError **error)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int ret = filter ? add_rules(filter) : -ENOMEM;
 
+	if (!ret)
+		ret = add_socket_rules(filter);
 	if (!ret)
 		ret = seccomp_load(filter);
 	if (filter)
