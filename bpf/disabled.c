@@ -30,6 +30,11 @@ int acg_bpf_unpin(struct acg_bpf *bpf, GError **error)
 	return acg_fail(error, EOPNOTSUPP, WORDS);
 }
 
+void acg_bpf_clear(const char *pin_dir)
+{
+	(void)pin_dir;
+}
+
 const char *acg_bpf_pin_dir(const struct acg_bpf *bpf)
 {
 	(void)bpf;
@@ -222,11 +227,9 @@ void acg_probe_free(struct acg_probe *probe)
 	g_free(probe);
 }
 
-int acg_memcg_ops_load(struct acg_bpf *bpf, const char *pin_dir, struct acg_memcg_ops **ret_ops,
-		       GError **error)
+int acg_memcg_ops_load(struct acg_bpf *bpf, struct acg_memcg_ops **ret_ops, GError **error)
 {
 	(void)bpf;
-	(void)pin_dir;
 	(void)ret_ops;
 	return acg_fail(error, EOPNOTSUPP, WORDS);
 }

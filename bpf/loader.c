@@ -38,6 +38,7 @@ struct acg_bpf {
 	const struct acg_monitor__bss *bss; /* mapped */
 	struct ring_buffer *ring;
 	char *pin_dir;             /* NULL: nothing is pinned */
+	int pin_lock;              /* -1: nothing is pinned */
 	char *place;               /* of the monitor's pins; with pin_dir */
 	char *groups_pin;          /* of the map that other builds may take over; with pin_dir */
 	int links[N_PARTS];        /* of the programs, attached; -1: none */
@@ -55,7 +56,9 @@ static void find_pins(struct acg_bpf *bpf, const char *pin_dir)
 	const void *elf;
 	size_t size;
 
-	if (acg_pin_dir(pin_dir, &no_pins) < 0) {
+	if (acg_pin_dir(pin_dir, &no_pins) == 0)
+		bpf->pin_lock = acg_pin_lock(pin_dir, &no_pins);
+	if (bpf->pin_lock < 0) {
 		bpf->complete = false;
 		bpf->state = g_strdup_printf("map not pinned: %s", no_pins->message);
 		return;
@@ -344,6 +347,7 @@ int acg_bpf_load(const char *pin_dir, struct acg_bpf **ret_bpf, GError **error)
 	int rc;
 
 	memset(bpf->links, -1, sizeof(bpf->links));
+	bpf->pin_lock = -1;
 	bpf->probe = acg_probe_new(NULL);
 	bpf->complete = true;
 	if (!bpf->probe->btf.present) {
@@ -371,6 +375,8 @@ void acg_bpf_free(struct acg_bpf *bpf)
 	if (bpf->bss)
 		munmap((void *)bpf->bss, sizeof(*bpf->bss));
 	close_links(bpf);
+	if (bpf->pin_lock >= 0)
+		close(bpf->pin_lock);
 	acg_monitor__destroy(bpf->monitor);
 	acg_probe_free(bpf->probe);
 	g_free(bpf->pin_dir);
@@ -393,6 +399,11 @@ int acg_bpf_unpin(struct acg_bpf *bpf, GError **error)
 		return acg_fail_errno(error, errno, "cannot remove %s", bpf->pin_dir);
 	g_clear_pointer(&bpf->pin_dir, g_free);
 	return 0;
+}
+
+void acg_bpf_clear(const char *pin_dir)
+{
+	acg_pins_clear(pin_dir ? pin_dir : ACG_BPF_PIN_DIR);
 }
 
 const char *acg_bpf_pin_dir(const struct acg_bpf *bpf)

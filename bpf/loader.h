@@ -24,7 +24,7 @@ struct acg_bpf;
  * Probes the kernel, loads and attaches what it can run. What is attached is pinned in a folder of its own below pin_dir (NULL:
  * ACG_BPF_PIN_DIR; the last part is made if missing), the map as pin_dir/agentcg_groups. What an earlier
  * process left there is taken over as it is, attached, if it is of this very build; else the map alone is, if it has the same
- * shape, and the programs are replaced. Without a bpffs all works unpinned, and acg_bpf_state() says so.
+ * shape, and the programs are replaced. Without a bpffs, or where another process pins, all works unpinned, and acg_bpf_state() says so.
  * *ret_bpf is to be freed with acg_bpf_free().
  *
  * Errors: EOPNOTSUPP: built without BPF, or the kernel lacks something (the words say what); EPERM:
@@ -37,6 +37,9 @@ void acg_bpf_free(struct acg_bpf *bpf);
 
 /* For good: removes the pins, and the folder if that leaves it empty. */
 int acg_bpf_unpin(struct acg_bpf *bpf, GError **error);
+
+/* The same for what an earlier process left below pin_dir (as for acg_bpf_load()), unless another one has taken it over. */
+void acg_bpf_clear(const char *pin_dir);
 
 /* Where other programs' pins may be. Owned by bpf; NULL: nowhere. */
 const char *acg_bpf_pin_dir(const struct acg_bpf *bpf);

@@ -156,8 +156,8 @@ static void find_pins(struct acg_memcg_ops *ops, const char *pin_dir)
 	const void *elf;
 	size_t size;
 
-	if (acg_pin_dir(pin_dir, NULL) < 0)
-		return; /* acg_bpf_state() has said so */
+	if (!pin_dir)
+		return; /* acg_bpf_state() has said why */
 	elf = acg_memcg__elf_bytes(&size);
 	ops->pin_dir = g_strdup(pin_dir);
 	ops->place = acg_pins_place(pin_dir, "memcg", elf, size);
@@ -251,7 +251,7 @@ static int load_programs(struct acg_memcg_ops *ops, const struct member members[
 	return rc == 0 && ops->place ? keep_programs(ops, error) : rc;
 }
 
-static int load(struct acg_memcg_ops *ops, struct acg_bpf *bpf, const char *pin_dir, GError **error)
+static int load(struct acg_memcg_ops *ops, struct acg_bpf *bpf, GError **error)
 {
 	const struct acg_probe *probe = acg_bpf_probe(bpf);
 	g_autofree char *log = g_malloc0(ACG_LOG_BYTES);
@@ -274,7 +274,7 @@ static int load(struct acg_memcg_ops *ops, struct acg_bpf *bpf, const char *pin_
 	rc = share_maps(skel, bpf, error);
 	if (rc < 0)
 		return rc;
-	find_pins(ops, pin_dir);
+	find_pins(ops, acg_bpf_pin_dir(bpf));
 	rc = take_programs(ops, probe->direct_reclaim)
 		     ? 0
 		     : load_programs(ops, members, probe->direct_reclaim, log, error);
@@ -284,8 +284,7 @@ static int load(struct acg_memcg_ops *ops, struct acg_bpf *bpf, const char *pin_
 	return ops->bss ? 0 : acg_fail_errno(error, errno, "cannot map the memory programs' maps");
 }
 
-int acg_memcg_ops_load(struct acg_bpf *bpf, const char *pin_dir, struct acg_memcg_ops **ret_ops,
-		       GError **error)
+int acg_memcg_ops_load(struct acg_bpf *bpf, struct acg_memcg_ops **ret_ops, GError **error)
 {
 	const struct acg_probe *probe = acg_bpf_probe(bpf);
 	struct acg_memcg_ops *ops;
@@ -298,7 +297,7 @@ int acg_memcg_ops_load(struct acg_bpf *bpf, const char *pin_dir, struct acg_memc
 	ops->reclaim_fd = -1;
 	ops->links = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, free_link);
 	print = acg_quiet_begin();
-	rc = load(ops, bpf, pin_dir ? pin_dir : ACG_BPF_PIN_DIR, error);
+	rc = load(ops, bpf, error);
 	acg_quiet_end(print);
 	if (rc < 0) {
 		acg_memcg_ops_free(ops);

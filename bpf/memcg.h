@@ -16,12 +16,11 @@
 struct acg_memcg_ops;
 
 /*
- * Loads the programs, or takes over those that an earlier process left below pin_dir (as for acg_bpf_load()). *ret_ops is to be
+ * Loads the programs, or takes over those that an earlier process left below acg_bpf_pin_dir(). *ret_ops is to be
  * freed with acg_memcg_ops_free(). EOPNOTSUPP: this kernel has no memcg_bpf_ops, or none of the members
  * that we have programs for; else the kernel's, with the end of its log.
  */
-int acg_memcg_ops_load(struct acg_bpf *bpf, const char *pin_dir, struct acg_memcg_ops **ret_ops,
-		       GError **error);
+int acg_memcg_ops_load(struct acg_bpf *bpf, struct acg_memcg_ops **ret_ops, GError **error);
 
 /* Leaves pinned what is attached. NULL: nothing. */
 void acg_memcg_ops_free(struct acg_memcg_ops *ops);

@@ -5,7 +5,9 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <linux/magic.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -33,6 +35,18 @@ int acg_pin_dir(const char *dir, GError **error)
 	if (mkdir(dir, PIN_DIR_MODE) < 0 && errno != EEXIST)
 		return acg_fail_errno(error, errno, "cannot make %s", dir);
 	return 0;
+}
+
+int acg_pin_lock(const char *dir, GError **error)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return acg_fail_errno(error, errno, "cannot open %s", dir);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	close(fd);
+	return acg_fail(error, EBUSY, "another process pins below %s", dir);
 }
 
 static const struct btf_type *value_struct(const struct btf *btf, __u32 id)
@@ -260,6 +274,21 @@ unsigned int acg_pins_remove_others(const char *dir_path, const char *name, cons
 		count++;
 	}
 	return count;
+}
+
+void acg_pins_clear(const char *dir)
+{
+	struct statfs fs;
+	int lock;
+
+	if (statfs(dir, &fs) < 0 || fs.f_type != BPF_FS_MAGIC)
+		return;
+	lock = acg_pin_lock(dir, NULL);
+	if (lock < 0)
+		return;
+	acg_pins_remove_others(dir, NULL, NULL);
+	acg_pins_remove(dir);
+	close(lock);
 }
 
 const void *acg_map_variables(const struct bpf_map *map)

@@ -17,6 +17,9 @@
  */
 int acg_pin_dir(const char *dir, GError **error);
 
+/* So that only one process pins below it: the lock is held until the descriptor that is returned is closed. EBUSY: another one does. */
+int acg_pin_lock(const char *dir, GError **error);
+
 /*
  * Before the object is loaded: lets `map` be the one pinned at `path` if that has the same type,
  * sizes, flags and value members (by name, offset and size: an entry written by another version must
@@ -53,6 +56,9 @@ void acg_pins_remove(const char *place);
 
 /* The same for the places of the object's other builds below dir; name and place NULL: for all places. Returns how many there were. */
 unsigned int acg_pins_remove_others(const char *dir, const char *name, const char *place);
+
+/* All that is below a dir that nobody has locked, and the dir. No bpffs, or no such dir: nothing. */
+void acg_pins_clear(const char *dir);
 
 /* The variables (.bss, .data) of a map that is there, to be read. Ends with munmap(). NULL: the kernel would not. */
 const void *acg_map_variables(const struct bpf_map *map);

@@ -22,6 +22,8 @@
 #include "policy/memory_tier.h"
 #include "policy/record.h"
 
+#define LOADING_NICE 10 /* who waits for an answer comes first */
+
 struct daemon {
 	const struct acg_daemon_options *options;
 	GMainLoop *loop;
@@ -93,13 +95,14 @@ static void load_bpf(struct daemon *daemon)
 {
 	g_autoptr(GError) error = NULL;
 
+	if (daemon->options->no_bpf && !daemon->options->dry_run)
+		acg_bpf_clear(daemon->options->pin_dir); /* what a daemon left that was killed */
 	if (daemon->options->no_bpf || daemon->options->dry_run)
 		daemon->bpf_off = g_strdup("switched off on the command line");
 	else if (acg_bpf_load(daemon->options->pin_dir, &daemon->bpf, &error) < 0)
 		daemon->bpf_off = g_strdup(error->message);
 	if (daemon->cgroup)
 		daemon->memory = acg_memory_tier_new(daemon->bpf, daemon->bpf_off,
-						     daemon->options->pin_dir,
 						     acg_enforcer_cgroup_dirfd(daemon->cgroup));
 }
 
@@ -121,6 +124,7 @@ static gboolean on_bpf_loaded(void *data)
 
 static void *load_bpf_beside(void *data)
 {
+	setpriority(PRIO_PROCESS, 0, LOADING_NICE); /* of this thread alone */
 	load_bpf(data);
 	g_idle_add(on_bpf_loaded, data);
 	return NULL;

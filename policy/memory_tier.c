@@ -36,7 +36,7 @@ static void turn_off(struct acg_memory_tier *tier, const char *why_not)
 }
 
 struct acg_memory_tier *acg_memory_tier_new(struct acg_bpf *bpf, const char *bpf_off,
-					    const char *pin_dir, int root_dirfd)
+					    int root_dirfd)
 {
 	struct acg_memory_tier *tier = g_new0(struct acg_memory_tier, 1);
 	g_autoptr(GError) error = NULL;
@@ -46,7 +46,7 @@ struct acg_memory_tier *acg_memory_tier_new(struct acg_bpf *bpf, const char *bpf
 		tier->why_not = g_strdup(bpf_off);
 		return tier;
 	}
-	if (acg_memcg_ops_load(bpf, pin_dir, &tier->ops, &error) < 0)
+	if (acg_memcg_ops_load(bpf, &tier->ops, &error) < 0)
 		turn_off(tier, error->message);
 	else if (attach_root(tier, root_dirfd, &error) < 0)
 		turn_off(tier, error->message);

@@ -12,10 +12,10 @@ struct acg_memory_tier;
 
 /*
  * Loads the programs and attaches them to the cgroup `root_dirfd`. Never fails: acg_memory_tier_status() says what there is, and
- * why not more. bpf is borrowed; NULL: none, for the reason bpf_off. pin_dir as for acg_bpf_load().
+ * why not more. bpf is borrowed; NULL: none, for the reason bpf_off.
  */
 struct acg_memory_tier *acg_memory_tier_new(struct acg_bpf *bpf, const char *bpf_off,
-					    const char *pin_dir, int root_dirfd);
+					    int root_dirfd);
 
 /* Detaches; the tier is off from then on. NULL: nothing. */
 void acg_memory_tier_stop(struct acg_memory_tier *tier);

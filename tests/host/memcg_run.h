@@ -19,7 +19,7 @@ static inline int memcg_run(char **argv, memcg_run_fn run)
 	int rc = acg_bpf_load(argv[1], &bpf, &error), status = 2;
 
 	if (rc == 0)
-		rc = acg_memcg_ops_load(bpf, argv[1], &ops, &error);
+		rc = acg_memcg_ops_load(bpf, &ops, &error);
 	if (rc == 0) {
 		rc = run(bpf, ops, argv, &error);
 		status = rc < 0;

@@ -293,6 +293,50 @@ static void test_pin_dir_without_bpffs(void **state)
 	scratch_free(path);
 }
 
+static void test_places_are_a_builds_own(void **state)
+{
+	g_autofree char *one = acg_pins_place("/pins", "sched", "one", 3);
+	g_autofree char *again = acg_pins_place("/pins", "sched", "one", 3);
+	g_autofree char *two = acg_pins_place("/pins", "sched", "two", 3);
+	g_autofree char *other = acg_pins_place("/pins", "memcg", "one", 3);
+
+	(void)state;
+	assert_true(g_str_has_prefix(one, "/pins/sched_"));
+	assert_null(strchr(one, '.')); /* bpffs would refuse it */
+	assert_string_equal(one, again);
+	assert_string_not_equal(one, two);
+	assert_string_not_equal(one, other);
+}
+
+/* What is asked to be cleared is a name from the command line: only a bpffs is. */
+static void test_nothing_is_cleared_without_bpffs(void **state)
+{
+	g_autofree char *dir = g_dir_make_tmp("agentcg-pins-XXXXXX", NULL);
+	g_autofree char *file = g_build_filename(dir, "mine", NULL);
+
+	(void)state;
+	assert_true(g_file_set_contents(file, "x", 1, NULL));
+	acg_pins_clear(dir);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void test_one_process_pins(void **state)
+{
+	g_autofree char *dir = g_dir_make_tmp("agentcg-pins-XXXXXX", NULL);
+	g_autoptr(GError) error = NULL;
+	int first = acg_pin_lock(dir, NULL), second;
+
+	(void)state;
+	assert_true(first >= 0);
+	assert_int_equal(acg_pin_lock(dir, &error), -EBUSY);
+	close(first);
+	second = acg_pin_lock(dir, NULL);
+	assert_true(second >= 0);
+	close(second);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 /* In a child, since it gives up root for good. */
 static int load_as_nobody(void)
 {
@@ -354,6 +398,9 @@ int main(void)
 		cmocka_unit_test(test_probe_unregistered),
 		cmocka_unit_test(test_probe_without_btf),
 		cmocka_unit_test(test_pin_dir_without_bpffs),
+		cmocka_unit_test(test_places_are_a_builds_own),
+		cmocka_unit_test(test_nothing_is_cleared_without_bpffs),
+		cmocka_unit_test(test_one_process_pins),
 		cmocka_unit_test(test_load_needs_privileges),
 #else
 		cmocka_unit_test(test_disabled),
