@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,6 +167,18 @@ static GPtrArray *worker_arguments(const struct acg_daemon_options *options, con
 	return argv;
 }
 
+/*
+ * A mount point in the daemon's own directory is made. It is not looked at: if a supervisor was killed, what is mounted there answers
+ * only when the next one runs.
+ */
+static void make_own_mountpoint(const char *run_dir, const char *mountpoint)
+{
+	g_autofree char *parent = g_path_get_dirname(mountpoint);
+
+	if (strcmp(parent, run_dir) == 0 && g_mkdir_with_parents(run_dir, 0755) == 0)
+		mkdir(mountpoint, 0755); /* if it fails, mounting says why */
+}
+
 static int supervise(const struct acg_daemon_options *options, const char *mountpoint,
 		     bool foreground)
 {
@@ -175,6 +188,7 @@ static int supervise(const struct acg_daemon_options *options, const char *mount
 	struct acg_shelter shelter = ACG_SHELTER_NONE;
 	int fd, status;
 
+	make_own_mountpoint(options->run_dir, mountpoint);
 	supervisor.worker = (char **)argv->pdata;
 	if (!foreground)
 		go_background(&supervisor, &fd);

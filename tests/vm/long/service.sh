@@ -12,7 +12,9 @@ in_init_namespace "$@"
 echo "# as it is installed"
 [ -s "$policy" ] || fail "there is no policy file"
 start_service
-systemd-analyze verify --recursive-errors=no agentcg.service agentcg-agents.service 2>&1 | grep agentcg && fail "systemd has something to say about the units"
+if systemd-analyze verify --man=no --recursive-errors=no agentcg.service agentcg-agents.service 2>&1 | grep agentcg; then
+	fail "systemd has something to say about the units"
+fi
 grep '^cgroup *on' "$mount/status" || fail "the controllers are not had: $(cat "$mount/status")"
 with_agent
 alive "at first"
@@ -50,6 +52,7 @@ echo "# stop, start, restart: the agent lives on, events go on with their number
 before=$(tail -n 1 "$mount/events" | jq .seq)
 systemctl stop agentcg
 ! mountpoint -q "$mount" || fail "still mounted"
+rm -r "$mount" # made again, as after a reboot
 grep -q . "$root/a/call-life/cgroup.procs" || fail "stopping the service killed an agent"
 systemctl daemon-reload
 systemctl start agentcg

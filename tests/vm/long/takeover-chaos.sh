@@ -14,8 +14,8 @@ load() { "$ACG_BUILD/tests/host/takeover" "$mount" "$(supervisor)" "$@" || fail 
 echo 'history_max = "64M"; agents = ({ match = "*"; budget = { memory = "512M"; }; });' > "$policy"
 start_service
 
-load "$kills" 8 KILL 1500
-load "$hangs" 8 STOP 1500
+load "$kills" 8 KILL 500
+load "$hangs" 4 STOP 500
 
 echo "# upgrades between two builds, which differ by their build id"
 cp "$binary" "$TMPDIR/one"
