@@ -332,6 +332,28 @@ static void an_unknown_attribute_stays_as_it_is(void **state)
 	tmp_free(run_dir);
 }
 
+static void an_adopted_cgroup_is_found_and_given_back(void **state)
+{
+	struct cgroup_mount mount = cgroup_mount_new(), box = cgroup_mount_new();
+	char *run_dir = tmp_new();
+	struct acg_manager *manager = manager_on(mount.path, run_dir);
+	struct acg_agent *agent;
+
+	(void)state;
+	assert_int_equal(acg_manager_adopt(manager, "a", box.within, &agent, NULL), 0);
+	acg_manager_free(manager);
+	manager = manager_on(mount.path, run_dir);
+	agent = agent_a(manager);
+	assert_non_null(agent);
+	assert_string_equal(agent->adopted, box.within);
+	assert_int_equal(acg_manager_agent_remove(manager, agent, NULL), 0);
+	assert_int_not_equal(faccessat(box.dirfd, "self", F_OK, 0), 0);
+	acg_manager_free(manager);
+	cgroup_mount_free(&box);
+	cgroup_mount_free(&mount);
+	tmp_free(run_dir);
+}
+
 static void nothing_there_is_nothing_found(void **state)
 {
 	struct cgroup_mount mount = cgroup_mount_new();
@@ -373,6 +395,7 @@ int main(void)
 		cmocka_unit_test(what_is_half_done_is_finished_or_undone),
 		cmocka_unit_test(what_was_answered_is_done),
 		cmocka_unit_test(an_unknown_attribute_stays_as_it_is),
+		cmocka_unit_test(an_adopted_cgroup_is_found_and_given_back),
 		cmocka_unit_test(nothing_there_is_nothing_found),
 		cmocka_unit_test(an_adopted_path_stays),
 	};
