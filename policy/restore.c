@@ -249,20 +249,25 @@ static void read_agent(struct restore *restore, struct acg_agent *agent)
 	acg_eventlog_start(acg_manager_eventlog(restore->manager, agent), events);
 }
 
-/* One without `self` that has our attribute: the daemon was killed while it made or removed it. */
+/*
+ * One without `self` that has our attribute: the daemon was killed while it made or removed it, or somebody removed what was empty, as
+ * systemd does when the unit that it lies in stops. With processes in it it is gone on with.
+ */
 static bool is_whole_agent(int dirfd, const char *name)
 {
 	g_autofree char *text = NULL;
+	int parent;
 
 	if (acg_cgroup_has(dirfd, "self"))
 		return true;
 	text = acg_state_get(dirfd, NULL);
-	if (text && !acg_cgroup_populated(dirfd)) {
-		int parent = openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		unlinkat(parent, name, AT_REMOVEDIR);
-		close(parent);
-	}
+	if (!text)
+		return false;
+	if (acg_cgroup_populated(dirfd))
+		return mkdirat(dirfd, "self", 0755) == 0;
+	parent = openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	unlinkat(parent, name, AT_REMOVEDIR);
+	close(parent);
 	return false;
 }
 

@@ -204,8 +204,9 @@ static void what_is_half_done_is_finished_or_undone(void **state)
 	struct cgroup_mount mount = cgroup_mount_new();
 	char *run_dir = tmp_new();
 	struct acg_manager *manager;
+	struct acg_agent *agent;
 	struct acg_call *call;
-	pid_t child;
+	pid_t child, other;
 	int fd;
 
 	(void)state;
@@ -214,16 +215,25 @@ static void what_is_half_done_is_finished_or_undone(void **state)
 	tmp_mkdir(mount.path, "a/call-empty");
 	tmp_mkdir(mount.path, "a/call-moved");
 	tmp_mkdir(mount.path, "half");
-	for (unsigned int i = 0; i < 3; i++) {
-		static const char *const of[] = {"a/call-empty", "a/call-moved", "half"};
+	tmp_mkdir(mount.path, "trimmed");
+	tmp_mkdir(mount.path, "trimmed/call-x");
+	for (unsigned int i = 0; i < 4; i++) {
+		static const char *const of[] = {"a/call-empty", "a/call-moved", "half", "trimmed"};
 
 		fd = openat(mount.dirfd, of[i], O_RDONLY | O_DIRECTORY);
-		assert_int_equal(acg_state_put(fd, half, NULL), 0);
+		assert_int_equal(acg_state_put(fd, i < 3 ? half : "{\"v\":1}", NULL), 0);
 		close(fd);
 	}
 	child = cgroup_mount_start(&mount, "a/call-moved");
+	other = cgroup_mount_start(&mount, "trimmed/call-x");
 	manager = manager_after(mount.path, run_dir, last);
 	assert_int_not_equal(faccessat(mount.dirfd, "half", F_OK, 0), 0);
+	agent = acg_registry_agent(acg_manager_registry(manager), NULL, "trimmed");
+	assert_non_null(agent); /* though somebody removed its empty self */
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	acg_manager_end(manager, acg_agent_call(agent, "x"), 0, 0, NULL);
+	assert_int_equal(acg_manager_agent_remove(manager, agent, NULL), 0);
 	assert_null(acg_agent_call(agent_a(manager), "empty"));
 	call = acg_agent_call(agent_a(manager), "moved");
 	assert_int_equal(call->state, ACG_CALL_RUNNING);
@@ -340,7 +350,7 @@ static void an_adopted_cgroup_is_found_and_given_back(void **state)
 	struct acg_agent *agent;
 
 	(void)state;
-	assert_int_equal(acg_manager_adopt(manager, "a", box.within, &agent, NULL), 0);
+	assert_int_equal(acg_manager_adopt(manager, "a", NULL, box.within, &agent, NULL), 0);
 	acg_manager_free(manager);
 	manager = manager_on(mount.path, run_dir);
 	agent = agent_a(manager);
