@@ -35,9 +35,10 @@
 #define HUNG_TICKS 5    /* so many without progress: it hangs */
 #define START_MAX                                                                                  \
 	60000 /* from its start until it serves, or until a new binary says that it could */
-#define STOP_MAX 10000 /* from SIGTERM to its end */
+#define STOP_MAX   10000 /* from SIGTERM to its end */
+#define SHORT_LIFE 100   /* who served for less was of no use */
 #define BACKOFF_FIRST                                                                              \
-	100 /* after a worker that did not get to serve, or not for so long; doubles */
+	100 /* between starts of workers that do not live; doubles if they do not even serve */
 #define BACKOFF_MAX 5000
 
 /* More than one, since to start one takes longer than the next death may be away. */
@@ -72,8 +73,9 @@ struct supervisor {
 	bool served, stopping, done;
 	int status; /* the exit status */
 	int backoff;
-	int64_t restart_at; /* msec; 0: not to be started */
-	int64_t stop_at;    /* when a worker that was told to end is killed */
+	unsigned int short_lives; /* workers in a row that did not serve, or only for a moment */
+	int64_t restart_at;       /* msec; 0: not to be started */
+	int64_t stop_at;          /* when a worker that was told to end is killed */
 	/* A worker with requests to serve is looked at once a second; else one poll(2) waits for the first request. */
 	bool looking;
 	int64_t look_at;
@@ -341,9 +343,12 @@ static void worker_died(struct supervisor *s, int status)
 {
 	enum stage stage = s->worker.stage;
 	struct worker *spare = best_spare(s);
-	bool short_lived = now_msec() - s->worker.since < BACKOFF_FIRST;
 	bool ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
+	if (stage == STAGE_SERVING && now_msec() - s->worker.since >= SHORT_LIFE)
+		s->short_lives = 0;
+	else
+		s->short_lives++;
 	drop(&s->worker);
 	if (s->stopping || (ended && stage == STAGE_SERVING)) { /* told to, or unmounted */
 		finish(s, 0);
@@ -351,18 +356,18 @@ static void worker_died(struct supervisor *s, int status)
 		finish(s, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 	} else if (s->next.stage == STAGE_ABLE) {
 		promote_next(s);
-	} else if (stage == STAGE_SERVING && spare && !short_lived) {
-		take_spare(s, spare);
-	} else if (stage == STAGE_SERVING) {
-		kill_spares(s); /* of the same kind: they would not live longer */
-		restart_after(s, short_lived ? BACKOFF_FIRST : 0);
 	} else if (s->last_exe_fd >= 0) {
 		say("the new binary did not get to serve: back to the old one");
 		close(s->exe_fd);
 		s->exe_fd = s->last_exe_fd;
 		s->last_exe_fd = -1;
 		restart_after(s, 0);
+	} else if (spare && s->short_lives <= N_SPARES) {
+		take_spare(s, spare);
+	} else if (!s->short_lives) {
+		restart_after(s, 0);
 	} else {
+		kill_spares(s); /* of the same kind: they would not live longer */
 		back_off(s);
 	}
 }
