@@ -168,6 +168,11 @@ const char *acg_sched_lacks(const struct acg_scheduler *sched)
 	return "";
 }
 
+void acg_sched_clear(const char *pin_dir)
+{
+	(void)pin_dir;
+}
+
 int64_t acg_sched_gap(const struct acg_scheduler *sched)
 {
 	(void)sched;

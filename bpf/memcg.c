@@ -151,6 +151,15 @@ static void remove_link_pins(const char *dir_path, bool all)
 	}
 }
 
+static void remove_all_pins(const char *dir_path)
+{
+	g_autofree char *state = g_build_filename(dir_path, "agentcg_memory", NULL);
+
+	remove_link_pins(dir_path, true);
+	acg_pins_remove_others(dir_path, "memcg", NULL);
+	unlink(state);
+}
+
 static void find_pins(struct acg_memcg_ops *ops, const char *pin_dir)
 {
 	const void *elf;
@@ -300,6 +309,8 @@ int acg_memcg_ops_load(struct acg_bpf *bpf, struct acg_memcg_ops **ret_ops, GErr
 	rc = load(ops, bpf, error);
 	acg_quiet_end(print);
 	if (rc < 0) {
+		if (ops->pin_dir) /* nobody would keep what an earlier process left */
+			remove_all_pins(ops->pin_dir);
 		acg_memcg_ops_free(ops);
 		return rc;
 	}
@@ -456,13 +467,8 @@ void acg_memcg_ops_detach_all(struct acg_memcg_ops *ops)
 	while (g_hash_table_iter_next(&iter, NULL, &link))
 		detach_link(link, NULL);
 	g_hash_table_remove_all(ops->links);
-	if (ops->pin_dir) {
-		g_autofree char *path = g_build_filename(ops->pin_dir, "agentcg_memory", NULL);
-
-		unlink(path);
-		remove_link_pins(ops->pin_dir, true);
-		acg_pins_remove(ops->place);
-	}
+	if (ops->pin_dir)
+		remove_all_pins(ops->pin_dir);
 }
 
 int acg_memcg_ops_link_fd(const struct acg_memcg_ops *ops, uint64_t cgroup_id)

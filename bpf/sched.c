@@ -293,6 +293,11 @@ const char *acg_sched_lacks(const struct acg_scheduler *sched)
 	return sched->lacks;
 }
 
+void acg_sched_clear(const char *pin_dir)
+{
+	acg_pins_remove_others(pin_dir, "sched", NULL);
+}
+
 int64_t acg_sched_gap(const struct acg_scheduler *sched)
 {
 	return sched->gap;

@@ -42,6 +42,9 @@ int acg_sched_attach(struct acg_scheduler *sched, GError **error);
 /* Detaches, which puts every task back into the fair class, removes the pins and frees. NULL: nothing. */
 void acg_sched_free(struct acg_scheduler *sched);
 
+/* Detaches what an earlier process left pinned below pin_dir. */
+void acg_sched_clear(const char *pin_dir);
+
 /* For how long (usec) the fair class scheduled while another build's scheduler was replaced; 0: none was. */
 int64_t acg_sched_gap(const struct acg_scheduler *sched);
 

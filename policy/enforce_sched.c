@@ -46,8 +46,9 @@ struct sched_enforcer {
 struct job {
 	GMutex lock;                 /* guards self, and is held while it is attached */
 	struct sched_enforcer *self; /* who wants it loaded; NULL: nobody any more */
-	int groups_fd;               /* its own; -1: it is not to be loaded but freed */
+	int groups_fd;               /* its own; -1: nothing is to be loaded, but freed or cleared */
 	char *pin_dir;
+	bool clear; /* what an earlier process left in pin_dir is to go */
 	struct acg_scheduler *sched;
 	GError *error;
 };
@@ -245,6 +246,8 @@ static void work(void *data, void *user_data)
 	struct job *job = data;
 
 	(void)user_data;
+	if (job->clear)
+		acg_sched_clear(job->pin_dir);
 	if (job->groups_fd < 0) {
 		free_job(job);
 		return;
@@ -275,6 +278,19 @@ static void start_loading(struct sched_enforcer *self)
 	g_thread_pool_push(self->thread, job, NULL);
 }
 
+/* A worker that was killed left its scheduler, and nobody wants one any more. */
+static void clear_later(struct sched_enforcer *self)
+{
+	struct job *job;
+
+	if (!self->pin_dir || self->sched || self->loading)
+		return;
+	job = new_job();
+	job->pin_dir = g_strdup(self->pin_dir);
+	job->clear = true;
+	g_thread_pool_push(self->thread, job, NULL);
+}
+
 /*
  * --- operations
  * ---------------------------------------------------------------------------------------------
@@ -297,6 +313,8 @@ static void sched_policy(struct acg_enforcer *enforcer, const struct acg_policy 
 	if (!self->wanted && self->sched) {
 		free_later(self);
 		tell(self, "sched_unloaded", NULL);
+	} else if (!self->wanted) {
+		clear_later(self);
 	}
 	if (!self->sched)
 		set_fault(self, NULL);

@@ -76,9 +76,15 @@ grep -q '^sched_ext on' "$mount/status" || fail "it is not on again"
 ! compgen -G "$pins/*_0000000000000000" || fail "the other build's pins are left"
 grep "memcg_bpf_ops_replaced.*another build" "$mount/events" || fail "the gap is not told"
 
+echo "# the next worker's policy wants no scheduler"
+no_worker
+sed -i 's/sched = "on"/sched = "off"/' "$TMPDIR/policy"
+kill -CONT "$daemon"
+until_true 'grep -q disabled $scx/state'
+! compgen -G "$pins/sched_*" || fail "the scheduler's pins are left"
+
 echo "# an ordinary end"
 kill "$daemon"
 wait "$daemon" || fail "exit status $?"
 [ ! -e "$pins" ] || fail "pins are left"
-until_true 'grep -q disabled $scx/state'
 echo ok
