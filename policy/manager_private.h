@@ -113,6 +113,8 @@ void acg_manager_save_adopted(struct acg_manager *manager);
 typedef void (*acg_adopted_fn)(void *data, const char *name, const char *path, int dirfd,
 			       const uint64_t controls[ACG_N_CONTROLS]);
 void acg_manager_each_adopted(struct acg_manager *manager, acg_adopted_fn fn, void *data);
+/* adopt_lost.c: where there is no such list, says which cgroups were adopted all the same. The first enforcer is the cgroups'. */
+void acg_manager_find_lost(struct acg_manager *manager);
 
 /* Finds the agents and calls that are in the cgroup root already. */
 void acg_manager_restore(struct acg_manager *manager, struct acg_time now);

@@ -348,7 +348,6 @@ static void go_on_with_agent(struct restore *restore, struct acg_agent *agent)
 {
 	g_autoptr(GArray) actions = acg_actions_new();
 
-	say_what_is_lost(restore, agent);
 	acg_engine_agent_restored(restore->manager->engine, agent, actions);
 	acg_manager_apply_all(restore->manager, actions, restore->now);
 	acg_manager_link_adopted(restore->manager, agent);
@@ -377,6 +376,10 @@ void acg_manager_restore(struct acg_manager *manager, struct acg_time now)
 		go_on_with_agent(&restore, agents->pdata[i]);
 	for (unsigned int i = 0; i < calls->len; i++)
 		go_on_with_call(&restore, &g_array_index(calls, struct found, i));
-	for (unsigned int i = 0; i < agents->len; i++)
+	for (unsigned int i = 0; i < agents->len; i++) {
 		count_ended(agents->pdata[i]);
+		say_what_is_lost(&restore, agents->pdata[i]);
+	}
+	if (first && strcmp(first->ops->name, "cgroup") == 0)
+		acg_manager_find_lost(manager);
 }

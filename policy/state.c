@@ -200,6 +200,7 @@ char *acg_state_agent(const struct acg_agent *agent, uint64_t events)
 
 	write_fields(out, owner_fields, G_N_ELEMENTS(owner_fields), agent);
 	write_fields(out, agent_fields, G_N_ELEMENTS(agent_fields), agent);
+	acg_json_string(out, "adopted", agent->adopted); /* only read by acg_state_is_adopted() */
 	write_limits(out, "limits", limits, G_N_ELEMENTS(limits));
 	write_limits(out, "forgotten", (const uint64_t *)(void *)agent->forgotten->data,
 		     agent->forgotten->len);
@@ -473,6 +474,14 @@ void acg_state_read_past(const char *line, struct acg_time now, struct acg_call 
 	call->delayed = int_of(object, "delayed_ms") * 1000;
 	call->frozen = int_of(object, "frozen_ms") * 1000;
 	call->start = past_time(object, "start", now);
+}
+
+bool acg_state_is_adopted(const char *text)
+{
+	g_autoptr(JsonNode) node = parse(text);
+	JsonObject *object = node ? json_node_get_object(node) : NULL;
+
+	return object && string_of(object, "adopted");
 }
 
 bool acg_state_is_event(const char *line, const char *event, const char *agent, const char *call)

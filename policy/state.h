@@ -34,6 +34,9 @@ int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *re
 			 GError **error);
 int acg_state_read_root(const char *text, uint64_t *ret_events, GError **error);
 
+/* True if the text is an agent's whose cgroup is somebody else's. */
+bool acg_state_is_adopted(const char *text);
+
 /* What is needed of a line of history at once: the ID, and that it is such a line, with a cgroup. id: NUL-ended. */
 struct acg_state_past {
 	char id[65];
