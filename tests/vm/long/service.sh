@@ -40,6 +40,7 @@ systemctl daemon-reexec
 until_true 'systemctl is-active -q agentcg'
 alive "after daemon-reexec"
 [[ "$(cat "$root/cgroup.subtree_control")" == *cpu*memory*pids* ]] || fail "controllers were taken away: $(cat "$root/cgroup.subtree_control")"
+[ "$(cat "$root/memory.low")" = max ] || fail "what the daemon set was taken back: memory.low $(cat "$root/memory.low")"
 
 echo "# the supervisor is killed: a file that is open goes on"
 exec 7< "$mount/agents/a/info"
