@@ -335,10 +335,12 @@ static void say_what_is_lost(struct restore *restore, struct acg_agent *agent)
 	g_autoptr(GString) last = g_string_new(NULL);
 	g_autofree char *text = NULL;
 
-	if (!agent->counters.ended || !manager->history || !manager->policy->history_max ||
+	if (manager->last_event || !agent->counters.ended || !manager->history ||
+	    !manager->policy->history_max ||
 	    acg_history_tail(manager->history, path, 1, last, NULL) < 0 || last->len)
 		return;
-	text = g_strdup_printf("the history of the %" G_GUINT64_FORMAT " calls that have ended is gone from %s",
+	text = g_strdup_printf("the history of the %" G_GUINT64_FORMAT
+			       " calls that have ended is gone from %s",
 			       agent->counters.ended, manager->run_dir);
 	acg_manager_event(manager, &agent->node, "history_lost", NULL, text, restore->now);
 	manager->log(LOG_WARNING, text, path, NULL);
