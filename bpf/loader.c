@@ -47,6 +47,7 @@ struct acg_bpf {
 	bool complete;             /* everything that was to work does */
 	acg_bpf_event_fn callback; /* during acg_bpf_ring_consume() */
 	void *callback_data;
+	int consumed; /* by it */
 };
 
 /* Without a bpffs all works, unpinned. */
@@ -199,7 +200,7 @@ static int on_record(void *context, void *record, size_t size)
 		return 0;
 	if (bpf->callback)
 		bpf->callback(record, bpf->callback_data);
-	return 0;
+	return ++bpf->consumed < ACG_RING_BATCH ? 0 : -EAGAIN; /* that one is consumed, too */
 }
 
 /* All that this kernel has a place for; or, where it refuses functions, all others. The one pinned last is there: all are. */
@@ -447,8 +448,11 @@ int acg_bpf_ring_consume(struct acg_bpf *bpf, acg_bpf_event_fn callback, void *d
 
 	bpf->callback = callback;
 	bpf->callback_data = data;
+	bpf->consumed = 0;
 	count = ring_buffer__consume(bpf->ring);
 	bpf->callback = NULL;
+	if (count == -EAGAIN)
+		return bpf->consumed;
 	if (count < 0)
 		return acg_fail_errno(error, -count, "cannot read the BPF ring buffer");
 	return count;

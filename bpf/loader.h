@@ -83,7 +83,11 @@ int acg_bpf_ring_fd(const struct acg_bpf *bpf);
 /* The event is valid during the call only. */
 typedef void (*acg_bpf_event_fn)(const struct acg_bpf_event *event, void *data);
 
-/* Calls back for each event there is, oldest first; never waits. Returns how many there were. */
+/*
+ * Calls back for each event there is, oldest first, and at most ACG_RING_BATCH, so that others have their turn; never waits. Returns
+ * how many there were.
+ */
+#define ACG_RING_BATCH 512
 int acg_bpf_ring_consume(struct acg_bpf *bpf, acg_bpf_event_fn callback, void *data,
 			 GError **error);
 

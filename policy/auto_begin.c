@@ -17,8 +17,9 @@
 
 #define FAMILY_MAX                                                                                 \
 	256 /* processes moved along with one; those that are forked by then are in the call already */
-#define FAMILY_LOOKS 3   /* whoever is forked while we look is found in the next one */
-#define LOOK_MAX     256 /* processes of one agent that are looked at when events were lost */
+#define FAMILY_LOOKS 3    /* whoever is forked while we look is found in the next one */
+#define LOOK_MAX     256  /* processes of one agent that are looked at when events were lost ... */
+#define LOOK_ALL     1024 /* ... and of all agents together */
 #define LOOK_USEC    (2 * G_USEC_PER_SEC) /* who is older has been told of, or missed before */
 
 /* --- /proc --------------------------------------------------------------------------------------------------- */
@@ -192,11 +193,20 @@ static struct acg_time time_of(int64_t mono)
 	return (struct acg_time){mono, now.real - (now.mono - mono)};
 }
 
+static bool asks_for_parent(const struct acg_policy *policy)
+{
+	for (unsigned int i = 0; i < policy->n_autos; i++)
+		if (policy->autos[i].parent_regex)
+			return true;
+	return false;
+}
+
 static void consider(struct acg_manager *manager, struct acg_node *self, pid_t pid, pid_t parent,
 		     const char *line, struct acg_time start)
 {
 	g_autofree char *written = acg_command_unwrap(line, NULL);
-	g_autofree char *parent_line = command_line(parent);
+	g_autofree char *parent_line =
+		asks_for_parent(manager->policy) ? command_line(parent) : g_strdup("");
 	const struct acg_auto_rule *rule =
 		acg_policy_auto(manager->policy, line, written, parent_line);
 	struct acg_candidate *candidate;
@@ -283,9 +293,10 @@ void acg_auto_exited(struct acg_manager *manager, struct acg_node *node,
 
 struct look {
 	struct acg_manager *manager;
-	struct acg_node *self;
+	struct acg_node *self; /* of the agent that is looked at */
 	struct acg_time now;
-	unsigned int left;
+	unsigned int left;     /* of this agent's processes that may be looked at */
+	unsigned int all_left; /* of all agents' */
 };
 
 /* How long ago the process was forked, usec, and its parent; false: it is gone. */
@@ -319,8 +330,10 @@ static int look_at(pid_t pid, void *data)
 	int64_t age;
 	pid_t parent;
 
-	if (!look->left--)
+	if (!look->left || !look->all_left)
 		return 1;
+	look->left--;
+	look->all_left--;
 	if (!age_of(pid, &age, &parent) || age > LOOK_USEC)
 		return 0;
 	line = command_line(pid);
@@ -330,7 +343,7 @@ static int look_at(pid_t pid, void *data)
 	return 0;
 }
 
-static void look_at_agents(struct acg_manager *manager, GHashTable *agents, struct acg_time now)
+static void look_at_agents(struct look *look, GHashTable *agents)
 {
 	GHashTableIter iter;
 	void *value;
@@ -338,18 +351,21 @@ static void look_at_agents(struct acg_manager *manager, GHashTable *agents, stru
 	g_hash_table_iter_init(&iter, agents);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct acg_agent *agent = value;
-		struct look look = {manager, &agent->self, now, LOOK_MAX};
 
+		look->self = &agent->self;
+		look->left = LOOK_MAX;
 		if (agent->self.group && agent->self.group->dirfd >= 0)
-			acg_cgroup_each_pid(agent->self.group->dirfd, look_at, &look, NULL);
-		look_at_agents(manager, agent->agents, now);
+			acg_cgroup_each_pid(agent->self.group->dirfd, look_at, look, NULL);
+		look_at_agents(look, agent->agents);
 	}
 }
 
 void acg_auto_look(struct acg_manager *manager, struct acg_time now)
 {
+	struct look look = {.manager = manager, .now = now, .all_left = LOOK_ALL};
+
 	if (manager->policy->n_autos)
-		look_at_agents(manager, manager->engine->registry->agents, now);
+		look_at_agents(&look, manager->engine->registry->agents);
 }
 
 /* --- markers --------------------------------------------------------------------------------------------------- */
