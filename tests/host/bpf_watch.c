@@ -67,7 +67,7 @@ static int add_group(struct acg_bpf *bpf, const char *dir, GError **error)
 
 static int watch(struct acg_bpf *bpf, int count, int seconds, GError **error)
 {
-	gint64 end = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
+	gint64 end = g_get_monotonic_time() + (gint64)seconds * G_USEC_PER_SEC;
 	struct pollfd pfd = {.fd = acg_bpf_ring_fd(bpf), .events = POLLIN};
 	int rc;
 

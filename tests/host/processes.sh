@@ -23,10 +23,11 @@ trap clean_up EXIT
 
 # start_watch COUNT SECONDS: for events of all processes in the agents.
 start_watch() {
+	rm -f "$work/events"
 	"$watch" --processes 15 "$work/no-pins" "$1" "$2" "$root"/a* > "$work/events" 2> "$work/err" &
 	watcher=$!
 	for _ in $(seq 300); do
-		if grep -q '^ready' "$work/events"; then return; fi
+		if grep -q "^ready" "$work/events" 2> /dev/null; then return; fi
 		kill -0 $watcher 2> /dev/null || break
 		sleep 0.1
 	done
