@@ -55,6 +55,8 @@ struct kernel {
 	enum victim tracepoint;
 	bool function;
 	const char *memcg[5]; /* members of memcg_bpf_ops; none: no such type */
+	bool processes;       /* the tracepoints of fork, exec and exit */
+	bool memory;          /* the functions that charges, reclaim and stalls come to */
 	bool unregistered;    /* the struct is there, but no struct_ops made of it */
 };
 
@@ -86,6 +88,22 @@ static void add_victim(struct btf *btf, enum victim victim)
 		btf__add_typedef(btf, "btf_trace_mark_victim", btf__add_ptr(btf, proto));
 }
 
+static void add_monitor(struct btf *btf, const struct kernel *kernel)
+{
+	static const char *const tracepoints[] = {"btf_trace_sched_process_fork",
+						  "btf_trace_sched_process_exec",
+						  "btf_trace_sched_process_exit"};
+	static const char *const functions[] = {
+		"page_counter_try_charge", "try_to_free_mem_cgroup_pages", "psi_memstall_enter",
+		"psi_memstall_leave"};
+	int proto = btf__add_func_proto(btf, 0);
+
+	for (size_t i = 0; kernel->processes && i < G_N_ELEMENTS(tracepoints); i++)
+		btf__add_typedef(btf, tracepoints[i], btf__add_ptr(btf, proto));
+	for (size_t i = 0; kernel->memory && i < G_N_ELEMENTS(functions); i++)
+		btf__add_func(btf, functions[i], BTF_FUNC_STATIC, proto);
+}
+
 static void write_btf(struct btf *btf, const char *path)
 {
 	g_autoptr(GError) error = NULL;
@@ -112,6 +130,7 @@ static void write_kernel(const struct kernel *kernel, const char *path)
 	btf__add_enum_value(btf, "BPF_MAP_TYPE_HASH", 1);
 	if (kernel->ringbuf)
 		btf__add_enum_value(btf, "BPF_MAP_TYPE_RINGBUF", 27);
+	add_monitor(btf, kernel);
 	if (kernel->sched_ext)
 		add_struct_ops(btf, "sched_ext_ops", sched_members, !kernel->unregistered);
 	if (kernel->memcg[0])
@@ -188,6 +207,24 @@ static void test_probe_oom_source(void **state)
 		assert_int_equal(probe->oom_source, table[i].source);
 		assert_int_equal(probe->oom_events.present, table[i].source != ACG_OOM_NONE);
 		assert_int_equal(probe->ringbuf.present, table[i].kernel.ringbuf);
+		acg_probe_free(probe);
+	}
+}
+
+/* What the monitor has no place for is left out; the rest is loaded. */
+static void test_probe_monitor(void **state)
+{
+	static const struct kernel table[] = {
+		{0}, {.processes = true}, {.memory = true}, {.processes = true, .memory = true}};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+		struct acg_probe *probe = probe_kernel(&table[i]);
+
+		assert_int_equal(probe->process_events, table[i].processes);
+		assert_int_equal(probe->charges, table[i].memory);
+		assert_int_equal(probe->memcg_reclaim, table[i].memory);
+		assert_int_equal(probe->stalls, table[i].memory);
 		acg_probe_free(probe);
 	}
 }
@@ -392,6 +429,7 @@ int main(void)
 #ifdef HAVE_BPF
 		cmocka_unit_test(test_probe_old_kernel),
 		cmocka_unit_test(test_probe_oom_source),
+		cmocka_unit_test(test_probe_monitor),
 		cmocka_unit_test(test_probe_struct_ops),
 		cmocka_unit_test(test_words_of_members),
 		cmocka_unit_test(test_probe_other_members),
