@@ -24,7 +24,9 @@ enum part {
 	PART_VICTIM_FUNCTION,
 	PART_FORK,
 	PART_EXEC,
+	PART_EXEC_PERF,
 	PART_EXIT,
+	PART_EXIT_PERF,
 	PART_CHARGE,
 	PART_RECLAIM,
 	PART_STALL,
@@ -98,8 +100,14 @@ static void list_programs(const struct acg_bpf *bpf, struct program programs[N_P
 		[PART_VICTIM_FUNCTION] = {"victim_function", monitor->progs.acg_victim_function,
 					  probe->oom_source == ACG_OOM_FUNCTION, true},
 		[PART_FORK] = {"fork", monitor->progs.acg_fork, probe->process_events, false},
-		[PART_EXEC] = {"exec", monitor->progs.acg_exec, probe->process_events, false},
-		[PART_EXIT] = {"exit", monitor->progs.acg_exit, probe->process_events, false},
+		[PART_EXEC] = {"exec", monitor->progs.acg_exec,
+			       probe->process_events && !probe->tracefs, false},
+		[PART_EXEC_PERF] = {"exec_perf", monitor->progs.acg_exec_perf,
+				    probe->process_events && probe->tracefs, false},
+		[PART_EXIT] = {"exit", monitor->progs.acg_exit,
+			       probe->process_events && !probe->tracefs, false},
+		[PART_EXIT_PERF] = {"exit_perf", monitor->progs.acg_exit_perf,
+				    probe->process_events && probe->tracefs, false},
 		[PART_CHARGE] = {"charge", monitor->progs.acg_charge, probe->charges, true},
 		[PART_RECLAIM] = {"reclaim", monitor->progs.acg_reclaim, probe->memcg_reclaim,
 				  true},
@@ -142,21 +150,22 @@ static void close_links(struct acg_bpf *bpf)
 	}
 }
 
+static bool sees_victims(const struct acg_bpf *bpf)
+{
+	return bpf->links[PART_VICTIM_TRACEPOINT] >= 0 || bpf->links[PART_VICTIM_FUNCTION] >= 0;
+}
+
 /* "sees OOM victims, processes; not stalls: this kernel has no place for that" */
 static char *describe_monitor(const struct acg_bpf *bpf)
 {
 	static const struct {
 		const char *what;
 		enum part part;
-	} all[] = {{"processes", PART_EXIT},
-		   {"growth", PART_CHARGE},
-		   {"reclaim", PART_RECLAIM},
-		   {"stalls", PART_STALL_END}};
-	bool victims =
-		bpf->links[PART_VICTIM_TRACEPOINT] >= 0 || bpf->links[PART_VICTIM_FUNCTION] >= 0;
-	g_autoptr(GString) seen = g_string_new(victims ? ", OOM victims" : NULL);
-	g_autoptr(GString) missed = g_string_new(victims ? NULL : ", OOM victims");
+	} all[] = {{"growth", PART_CHARGE}, {"reclaim", PART_RECLAIM}, {"stalls", PART_STALL_END}};
+	g_autoptr(GString) seen = g_string_new(NULL), missed = g_string_new(NULL);
 
+	g_string_append(sees_victims(bpf) ? seen : missed, ", OOM victims");
+	g_string_append(acg_bpf_sees_processes(bpf) ? seen : missed, ", processes");
 	for (unsigned int i = 0; i < G_N_ELEMENTS(all); i++)
 		g_string_append_printf(bpf->links[all[i].part] >= 0 ? seen : missed, ", %s",
 				       all[i].what);
@@ -169,10 +178,10 @@ static char *describe_monitor(const struct acg_bpf *bpf)
 
 static bool is_complete(const struct acg_bpf *bpf)
 {
-	for (unsigned int i = PART_FORK; i < N_PARTS; i++)
+	for (unsigned int i = PART_CHARGE; i < N_PARTS; i++)
 		if (bpf->links[i] < 0)
 			return false;
-	return bpf->links[PART_VICTIM_TRACEPOINT] >= 0 || bpf->links[PART_VICTIM_FUNCTION] >= 0;
+	return sees_victims(bpf) && acg_bpf_sees_processes(bpf);
 }
 
 /* Without the monitor the map still serves the other programs: that is a lesser state, no failure. */
@@ -475,7 +484,8 @@ uint64_t acg_bpf_lost(const struct acg_bpf *bpf)
 	const struct acg_monitor *monitor = bpf->monitor;
 
 	return bpf->bss->dropped + bpf->bss->left_out + missed(monitor->progs.acg_fork) +
-	       missed(monitor->progs.acg_exec) + missed(monitor->progs.acg_exit);
+	       missed(monitor->progs.acg_exec) + missed(monitor->progs.acg_exec_perf) +
+	       missed(monitor->progs.acg_exit) + missed(monitor->progs.acg_exit_perf);
 }
 
 void acg_bpf_monitor(struct acg_bpf *bpf, const struct acg_monitor_figures *figures)
@@ -488,7 +498,7 @@ void acg_bpf_monitor(struct acg_bpf *bpf, const struct acg_monitor_figures *figu
 
 bool acg_bpf_sees_processes(const struct acg_bpf *bpf)
 {
-	return bpf->links[PART_EXIT] >= 0;
+	return bpf->links[PART_EXIT] >= 0 || bpf->links[PART_EXIT_PERF] >= 0;
 }
 
 bool acg_bpf_sees_growth(const struct acg_bpf *bpf)

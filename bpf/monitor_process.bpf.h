@@ -9,14 +9,13 @@
  * runs. Each carries a number that counts those left out as well, so that a gap shows. It is kept with the leader of the thread
  * group, as is whether the exit was told: several threads may exit at the same moment and all find that nobody is left.
  *
- * Newer kernels may take a task off its CPU in the middle of a program, and then leave the program out for the next task there. So
- * preemption is off while one of these runs; what is left out all the same the kernel counts, and the loader with it.
+ * Newer kernels may take a task off its CPU in the middle of a program, and leave the program out for whoever comes to its
+ * tracepoint on that CPU meanwhile; the kernel counts that. Not so where the program is run by way of perf, which keeps the CPU: exec
+ * and exit are told that way where tracefs is mounted, which it needs. A fork cannot be, since only the program that is given the
+ * child itself can tell a process from a thread.
  */
 #ifndef AGENTCG_BPF_MONITOR_PROCESS_BPF_H
 #define AGENTCG_BPF_MONITOR_PROCESS_BPF_H
-
-extern void bpf_preempt_disable(void) __ksym __weak;
-extern void bpf_preempt_enable(void) __ksym __weak;
 
 #define SIGNAL_GROUP_EXIT 4 /* signal->group_exit_code counts */
 
@@ -26,18 +25,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct acg_bpf_exec);
 } agentcg_exec SEC(".maps");
-
-static void stay(void)
-{
-	if (bpf_ksym_exists(bpf_preempt_disable))
-		bpf_preempt_disable();
-}
-
-static void go_on(void)
-{
-	if (bpf_ksym_exists(bpf_preempt_enable))
-		bpf_preempt_enable();
-}
 
 static bool wanted(__u32 what, const struct acg_group_entry *entry)
 {
@@ -86,10 +73,7 @@ static __always_inline int tell_fork(struct task_struct *parent, struct task_str
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(acg_fork, struct task_struct *parent, struct task_struct *child)
 {
-	stay();
-	tell_fork(parent, child);
-	go_on();
-	return 0;
+	return tell_fork(parent, child);
 }
 
 /* What the kernel has just put on the new program's stack: resident, so that it can be read from here. */
@@ -140,10 +124,13 @@ static __always_inline int tell_exec(struct task_struct *task)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(acg_exec, struct task_struct *task)
 {
-	stay();
-	tell_exec(task);
-	go_on();
-	return 0;
+	return tell_exec(task);
+}
+
+SEC("tp/sched/sched_process_exec")
+int acg_exec_perf(void *context)
+{
+	return tell_exec(bpf_get_current_task_btf());
 }
 
 /* As wait(2) gives it. */
@@ -201,10 +188,13 @@ static __always_inline int tell_exit(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(acg_exit, struct task_struct *task)
 {
-	stay();
-	tell_exit(task);
-	go_on();
-	return 0;
+	return tell_exit(task);
+}
+
+SEC("tp/sched/sched_process_exit")
+int acg_exit_perf(void *context)
+{
+	return tell_exit(bpf_get_current_task_btf());
 }
 
 #endif

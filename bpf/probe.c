@@ -4,6 +4,7 @@
 
 #include <bpf/btf.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bpf/quiet.h"
 
@@ -160,6 +161,8 @@ static void probe_monitor(const struct btf *btf, struct acg_probe *probe)
 	probe->process_events = has_tracepoint(btf, "sched_process_fork") &&
 				has_tracepoint(btf, "sched_process_exec") &&
 				has_tracepoint(btf, "sched_process_exit");
+	probe->tracefs = access("/sys/kernel/tracing/events/sched", X_OK) == 0 ||
+			 access("/sys/kernel/debug/tracing/events/sched", X_OK) == 0;
 	probe->charges = has_function(btf, "page_counter_try_charge");
 	probe->memcg_reclaim = has_function(btf, "try_to_free_mem_cgroup_pages");
 	probe->stalls = has_function(btf, "psi_memstall_enter") &&

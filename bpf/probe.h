@@ -47,6 +47,7 @@ struct acg_probe {
 	enum acg_oom_source oom_source;
 	bool direct_reclaim;      /* the tracepoint mm_vmscan_direct_reclaim_begin */
 	/* The monitor's places; see monitor.bpf.c. */
+	bool tracefs;        /* mounted: programs can be attached by way of perf */
 	bool process_events; /* the tracepoints sched_process_fork, _exec and _exit */
 	bool charges;        /* the function page_counter_try_charge() */
 	bool memcg_reclaim;  /* the function try_to_free_mem_cgroup_pages() */

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # host: timeout=300
-# The monitor sees processes: 5,000 short ones in 20 agents at once, each fork, exec and exit once, in order for each process, with the
+# The monitor sees processes: 5,000 short ones in 20 agents at once, each exec and exit once, in order for each process, with the
 # status that wait(2) gave; the same processes outside agents are not seen. A fork bomb is bounded, and what was left out is counted.
 #   processes.sh [PROCESSES]
 set -euo pipefail
@@ -11,7 +11,7 @@ watch=$ACG_BUILD/tests/host/bpf_watch
 spawn=$ACG_BUILD/tests/host/spawn
 work=${TMPDIR:-$(mktemp -d)}
 root=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/agentcg-processes-$$
-fork=6 exec=7 exit=8 # enum acg_bpf_event_type
+exec=7 exit=8 # enum acg_bpf_event_type
 
 fail() { echo "not ok: $*"; exit 1; }
 clean_up() {
@@ -21,10 +21,10 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# start_watch COUNT SECONDS: for events of all processes in the agents.
+# start_watch BITS COUNT SECONDS: for these events of all processes in the agents (enum acg_watch_bits).
 start_watch() {
 	rm -f "$work/events"
-	"$watch" --processes 15 "$work/no-pins" "$1" "$2" "$root"/a* > "$work/events" 2> "$work/err" &
+	"$watch" --processes "$1" "$work/no-pins" "$2" "$3" "$root"/a* > "$work/events" 2> "$work/err" &
 	watcher=$!
 	for _ in $(seq 300); do
 		if grep -q "^ready" "$work/events" 2> /dev/null; then return; fi
@@ -36,13 +36,14 @@ start_watch() {
 }
 in_cgroup() { echo "$BASHPID" > "$1/cgroup.procs"; shift; exec "$@"; }
 
+mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing 2> /dev/null || true
 mkdir "$root"
 for i in $(seq $agents); do mkdir "$root/a$i"; done
 
 echo "# $total processes in $agents agents, and some outside"
-# each agent: the spawner's own exec and exit, then fork, exec and exit of each
+# each agent: the spawner's own exec and exit, then those of each
 each=$((total / agents))
-start_watch $((agents * (2 + 3 * each))) 250
+start_watch 14 $((agents * (2 + 2 * each))) 200
 head -n 1 "$work/events"
 spawners=()
 for i in $(seq $agents); do
@@ -51,24 +52,23 @@ for i in $(seq $agents); do
 done
 "$spawn" 50 > "$work/outside"
 for pid in "${spawners[@]}"; do wait "$pid" || fail "a spawner failed"; done
-wait $watcher || fail "not all events came: $(grep -c ^type "$work/events") of $((agents * (2 + 3 * each))), $(tail -n 1 "$work/events")"
+wait $watcher || fail "not all events came: $(grep -c ^type "$work/events") of $((agents * (2 + 2 * each))), $(tail -n 1 "$work/events")"
 watcher=
 grep -q '^lost 0$' "$work/events" || fail "$(tail -n 1 "$work/events")"
-# Each process by pid: its three events in this order, with numbers 1, 2, 3 and the status that its parent got.
+# Each process by pid: its two events in this order, with numbers 1 and 2, and the status that its parent got.
 cat "$work"/spawned.* > "$work/spawned"
 [ "$(wc -l < "$work/spawned")" -eq $((agents * each)) ] || fail "$(wc -l < "$work/spawned") processes ran"
-awk -v fork=$fork -v exec=$exec -v exit_=$exit '
+awk -v exec=$exec -v exit_=$exit '
 	FNR == NR { status[$1 " " ++runs[$1]] = $2; next }
 	/^type=/ {
 		delete f
 		for (i = 1; i <= NF; i++) { split($i, kv, "="); f[kv[1]] = kv[2] }
 		pid = f["pid"]
 		if (!(pid in runs)) next
-		if (f["type"] == fork) { if (f["sequence"] != 1) bad = bad " fork " pid; n[pid]++; step[pid] = 1 }
-		else if (f["type"] == exec) { if (step[pid] != 1 || f["sequence"] != 2) bad = bad " exec " pid; step[pid] = 2 }
+		if (f["type"] == exec) { if (step[pid] || f["sequence"] != 1) bad = bad " exec " pid; n[pid]++; step[pid] = 1 }
 		else if (f["type"] == exit_) {
-			if (step[pid] != 2 || f["sequence"] != 3 || f["exit"] != status[pid " " n[pid]]) bad = bad " exit " pid
-			step[pid] = 3; exits++
+			if (step[pid] != 1 || f["sequence"] != 2 || f["exit"] != status[pid " " n[pid]]) bad = bad " exit " pid
+			step[pid] = 0; exits++
 		}
 	}
 	END {
@@ -83,7 +83,7 @@ cut -d ' ' -f 1 "$work/outside" | while read -r pid; do
 done
 
 echo "# a process of one agent that forks as fast as it can: bounded, counted"
-start_watch 1000000 4
+start_watch 15 1000000 4
 (in_cgroup "$root/a1" "$spawn" --forks 3 > "$work/forks") &
 wait $! || fail "it cannot fork"
 wait $watcher || true
