@@ -50,6 +50,7 @@ struct acg_bpf {
 	acg_bpf_event_fn callback; /* during acg_bpf_ring_consume() */
 	void *callback_data;
 	int consumed; /* by it */
+	bool forks;   /* are asked for */
 };
 
 /* Without a bpffs all works, unpinned. */
@@ -483,7 +484,8 @@ uint64_t acg_bpf_lost(const struct acg_bpf *bpf)
 {
 	const struct acg_monitor *monitor = bpf->monitor;
 
-	return bpf->bss->dropped + bpf->bss->left_out + missed(monitor->progs.acg_fork) +
+	return bpf->bss->dropped + bpf->bss->left_out +
+	       (bpf->forks ? missed(monitor->progs.acg_fork) : 0) +
 	       missed(monitor->progs.acg_exec) + missed(monitor->progs.acg_exec_perf) +
 	       missed(monitor->progs.acg_exit) + missed(monitor->progs.acg_exit_perf);
 }
@@ -492,6 +494,7 @@ void acg_bpf_monitor(struct acg_bpf *bpf, const struct acg_monitor_figures *figu
 {
 	const __u32 zero = 0;
 
+	bpf->forks = figures->processes & ACG_WATCH_FORKS;
 	bpf_map_update_elem(bpf_map__fd(bpf->monitor->maps.agentcg_figures), &zero, figures,
 			    BPF_ANY);
 }
