@@ -22,13 +22,14 @@ static bool by_systemd(void)
 	return pid && atoi(pid) == getpid();
 }
 
+/* Where root has no CAP_SYS_RESOURCE the kernel says EACCES: then it stays what it is, and the memory is still to be had. */
 static int spare_from_oom(GError **error)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	int ret = fd < 0 || write(fd, OOM_SCORE_ADJ, strlen(OOM_SCORE_ADJ)) < 0
-			  ? acg_fail_errno(error, errno, "cannot set the daemon's oom_score_adj")
-			  : 0;
+	int ret = 0;
 
+	if (fd < 0 || (write(fd, OOM_SCORE_ADJ, strlen(OOM_SCORE_ADJ)) < 0 && errno != EACCES))
+		ret = acg_fail_errno(error, errno, "cannot set the daemon's oom_score_adj");
 	if (fd >= 0)
 		close(fd);
 	return ret;
