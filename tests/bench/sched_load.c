@@ -29,6 +29,7 @@ static const char usage_text[] =
 	"time\n"
 	"sched_load quota N [CGROUP PERCENT]... sets cpu.max, of 100 ms; usec used by each in N times 10 "
 	"periods\n"
+	"sched_load work CGROUP MSEC           usec that so much CPU time of a task took\n"
 	"sched_load loops                      turns of an empty loop in 1 ms of CPU time\n"
 	"sched_load bursts CGROUP N LOOPS      usec of N bursts of LOOPS, 20 ms apart: median and "
 	"p99\n"
@@ -112,6 +113,19 @@ static void doze(unsigned int seed)
 			loop(1000);
 		sleep_ns(random() % (20 * MSEC));
 	}
+}
+
+static int run_work(const char *cgroup, int64_t msec)
+{
+	int64_t start, until;
+
+	enter(cgroup);
+	start = now_ns(CLOCK_MONOTONIC);
+	until = now_ns(CLOCK_THREAD_CPUTIME_ID) + msec * MSEC;
+	while (now_ns(CLOCK_THREAD_CPUTIME_ID) < until)
+		loop(1000);
+	printf("%" PRId64 "\n", (now_ns(CLOCK_MONOTONIC) - start) / 1000);
+	return 0;
 }
 
 static int run_load(const char *cgroup, int tasks, bool dozing)
@@ -382,6 +396,8 @@ int main(int argc, char **argv)
 		return run_used(atof(argv[2]), argv + 3, argc - 3);
 	if (!strcmp(what, "quota") && argc > 4)
 		return run_quota(atoi(argv[2]), argv + 3, (argc - 3) / 2);
+	if (!strcmp(what, "work") && argc == 4)
+		return run_work(argv[2], atoi(argv[3]));
 	if (!strcmp(what, "loops") && argc == 2)
 		return print_loops();
 	if (!strcmp(what, "bursts") && argc == 5)

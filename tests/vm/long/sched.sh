@@ -122,13 +122,12 @@ echo 1 > "$cgroup/outside/cgroup.kill"
 
 echo "# cpu.max.burst: who has saved quota works on without waiting for the next period"
 mkdir "$cgroup/outside-burst"
-work=$(($("$ACG_BUILD/tests/bench/sched_load" loops) * 55)) # 55 ms
-burst() { "$ACG_BUILD/tests/bench/sched_load" bursts "$cgroup/outside-burst" 1 "$work" | cut -d' ' -f1; }
+work() { "$ACG_BUILD/tests/bench/sched_load" work "$cgroup/outside-burst" 50; }
 echo "30000 300000" > "$cgroup/outside-burst/cpu.max" # a period begins
-without=$(burst)
+without=$(work)
 echo 30000 > "$cgroup/outside-burst/cpu.max.burst"
-with=$(for _ in 1 2 3; do sleep 1; burst; done | sort -n | head -n 1)
-echo "# 55 ms of work: $with us with a burst, $without us without"
+with=$(for _ in 1 2 3; do sleep 1; work; done | sort -n | head -n 1)
+echo "# 50 ms of CPU time: $with us with a burst, $without us without"
 [ "$((with * 2))" -lt "$without" ] || fail "a burst does not help"
 
 echo "# cpu.idle: what the others leave"
