@@ -24,8 +24,9 @@ in_agent lives bash -c 'echo "begin one" > $AGENTCG_FS/agents/lives/call; echo e
 in_agent lives bash -c 'echo "begin two" > $AGENTCG_FS/agents/lives/call; exec sleep 1000' &
 until_true 'grep -q "\"id\":\"one\"" "$AGENTCG_FS/agents/lives/history" && [ "$(cat "$AGENTCG_FS/agents/lives/calls/two/state")" = running ]'
 other=${cgroups%/*}/agentcg-other-$$
+within=${other#"$(findmnt -n -o TARGET -t cgroup2 | head -n 1)"} # as /proc/PID/cgroup has it
 mkdir "$other"
-agentcg adopt other "/agentcg-other-$$"
+agentcg adopt other "$within"
 kill "$daemon_pid"
 wait "$daemon_pid" || fail "exit status $?"
 ! grep -q " $AGENTCG_FS " /proc/self/mounts || fail "it is still mounted"
@@ -33,7 +34,7 @@ rm -r "$work/run"
 start_daemon
 [ "$(cat "$AGENTCG_FS/agents/lives/calls/two/state")" = running ] || fail "what lives is not known without /run"
 grep -q '"event":"history_lost","agent":"lives","text":"the history of the 1 calls' "$AGENTCG_FS/events" || fail "the loss of history is not told: $(cat "$AGENTCG_FS/events")"
-grep -q "adopted_lost.*the cgroup /agentcg-other-$$ was adopted" "$AGENTCG_FS/events" || fail "the loss of the adopted is not told: $(cat "$AGENTCG_FS/events")"
+grep -q "adopted_lost.*the cgroup $within was adopted" "$AGENTCG_FS/events" || fail "the loss of the adopted is not told: $(cat "$AGENTCG_FS/events")"
 rmdir "$other/self" "$other"
 echo 1 > "$AGENTCG_FS/agents/lives/cgroup.kill"
 until_true 'rmdir "$AGENTCG_FS/agents/lives" 2> /dev/null'
