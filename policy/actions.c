@@ -95,6 +95,9 @@ char *acg_action_text(const struct acg_action *action)
 		return g_strdup_printf("freeze %s", path);
 	case ACG_DO_THAW:
 		return g_strdup_printf("thaw %s", path);
+	case ACG_DO_RECLAIM:
+		return g_strdup_printf("reclaim %" G_GUINT64_FORMAT " bytes of %s", action->value,
+				       path);
 	case ACG_DO_SIGNAL:
 		return g_strdup_printf("send signal %d to %s", action->signo, path);
 	default:

@@ -154,6 +154,22 @@ static int do_update(struct acg_manager *manager, struct acg_node *node, GError 
 	return 0;
 }
 
+static int do_reclaim(struct acg_manager *manager, const struct acg_action *action, GError **error)
+{
+	struct acg_enforcer *enforcer;
+
+	EACH_ENFORCER(manager, enforcer)
+	{
+		int ret = enforcer->ops->reclaim ? enforcer->ops->reclaim(enforcer, action->node,
+									  action->value, error)
+						 : 0;
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 static void do_record(struct acg_manager *manager, struct acg_call *call, struct acg_time now)
 {
 	g_autofree char *line = acg_record_call(call, now);
@@ -208,6 +224,8 @@ static int do_action(struct acg_manager *manager, const struct acg_action *actio
 		return 0;
 	case ACG_DO_UPDATE:
 		return do_update(manager, action->node, error);
+	case ACG_DO_RECLAIM:
+		return do_reclaim(manager, action, error);
 	case ACG_DO_RECORD:
 		do_record(manager, acg_node_call(action->node), now);
 		return 0;

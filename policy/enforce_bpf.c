@@ -9,6 +9,7 @@ struct bpf_enforcer {
 	struct acg_bpf *bpf;            /* borrowed; NULL: none */
 	struct acg_memory_tier *memory; /* borrowed; NULL: none */
 	unsigned int autos;             /* rules of `auto` in the policy */
+	bool adapts;                    /* `adapt` of the policy */
 	char *why_not;
 };
 
@@ -73,9 +74,11 @@ static void bpf_policy(struct acg_enforcer *enforcer, const struct acg_policy *p
 	struct bpf_enforcer *self = (struct bpf_enforcer *)enforcer;
 	const struct acg_monitor_figures figures = {
 		.processes = policy->n_autos ? ACG_WATCH_EXECS | ACG_WATCH_EXITS : 0,
+		.ahead_ms = policy->adapt.enabled ? policy->adapt.ahead / 1000 : 0,
 	};
 
 	self->autos = policy->n_autos;
+	self->adapts = policy->adapt.enabled;
 	if (self->bpf)
 		acg_bpf_monitor(self->bpf, &figures);
 }
@@ -90,6 +93,8 @@ static char *describe_monitor(const struct bpf_enforcer *self)
 		g_string_append_printf(words, "; %u auto rules %s", self->autos,
 				       acg_bpf_sees_processes(self->bpf) ? "begin calls"
 									 : "are without effect");
+	if (self->adapts && !acg_bpf_sees_growth(self->bpf))
+		g_string_append(words, "; no call is slowed down ahead of a limit");
 	if (lost)
 		g_string_append_printf(words, "; %" G_GUINT64_FORMAT " events lost and looked up",
 				       lost);

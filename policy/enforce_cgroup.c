@@ -299,6 +299,15 @@ static bool leave_to_reaper(struct cgroup_enforcer *self, struct acg_node *node)
 	return true;
 }
 
+static int cgroup_reclaim(struct acg_enforcer *enforcer, struct acg_node *node, uint64_t bytes,
+			  GError **error)
+{
+	(void)error;
+	if (node->group)
+		acg_reaper_reclaim(self_of(enforcer)->reaper, node->group->dirfd, bytes);
+	return 0;
+}
+
 static int cgroup_remove(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
 {
 	struct cgroup_enforcer *self = self_of(enforcer);
@@ -564,6 +573,7 @@ static const struct acg_enforcer_ops cgroup_ops = {
 	.make = cgroup_make,
 	.attach = cgroup_attach,
 	.remove = cgroup_remove,
+	.reclaim = cgroup_reclaim,
 	.set = cgroup_set,
 	.move = cgroup_move,
 	.freeze = cgroup_freeze,

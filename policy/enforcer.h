@@ -52,6 +52,9 @@ struct acg_enforcer_ops {
 	/* Sends signo to every process in it; SIGKILL goes by cgroup.kill where there is one. */
 	int (*signal)(struct acg_enforcer *enforcer, struct acg_node *node, int signo,
 		      GError **error);
+	/* Asks back so many bytes of what it uses, later and as far as it can be had. */
+	int (*reclaim)(struct acg_enforcer *enforcer, struct acg_node *node, uint64_t bytes,
+		       GError **error);
 	/* True while there is a process in it or below. */
 	bool (*populated)(struct acg_enforcer *enforcer, struct acg_node *node);
 	/* Fills what it knows of *usage, leaves the rest. */

@@ -50,6 +50,8 @@ enum acg_cause {
 	ACG_CAUSE_PIDS, /* forks were refused at pids.max */
 	ACG_CAUSE_TIMEOUT,
 	ACG_CAUSE_KILLED, /* somebody wrote cgroup.kill */
+	ACG_CAUSE_GROWING, /* slowed down: it would have been at a limit soon */
+	ACG_CAUSE_RETRY,   /* the same command again and again */
 	ACG_CAUSE_EMPTY,  /* the writer left at once without a child: nothing was limited */
 };
 
@@ -65,6 +67,7 @@ enum acg_action_type {
 	ACG_DO_SIGNAL, /* node, signo */
 	ACG_DO_SPARE,  /* node: an OOM takes what a persistent shell runs before the shell (spare.h) */
 	ACG_DO_UPDATE, /* node: tell the BPF side */
+	ACG_DO_RECLAIM, /* node, value: bytes to be asked back from it, by and by */
 	ACG_DO_EVENT,  /* node, event, cause, text: a line of `events` */
 	ACG_DO_RECORD, /* node: a line of `history`; comes before ACG_DO_REMOVE */
 };
@@ -243,6 +246,10 @@ void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid
 /* The call's own process has exited with this status, as wait(2) gives it (ring buffer). */
 void acg_engine_exited(struct acg_engine *engine, struct acg_call *call, int status,
 		       struct acg_time now, GArray *actions);
+
+/* At its pace (bytes a second) the call is at a limit soon, with `left` bytes to it; it has just been measured. */
+void acg_engine_growth(struct acg_engine *engine, struct acg_call *call, uint64_t left,
+		       uint64_t per_second, struct acg_time now, GArray *actions);
 
 /* Time passed: timeouts and the ladder's steps. Sets engine->deadline anew. Agents under pressure (pressure_since) and the calls in
  * their reach should have been measured just before. */

@@ -105,6 +105,7 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 	call->ordinal = agent->counters.begun + 1;
 	call->start = begin->start.mono ? begin->start : now;
 
+	acg_engine_adapt_begin(engine, call, begin->command);
 	acg_engine_make_node(actions, &call->node, call->id);
 	if (begin->pid)
 		remember_moved(call->moved, begin->pid, begin->oom_score_adj);
@@ -131,6 +132,7 @@ void acg_engine_begun(struct acg_engine *engine, struct acg_call *call, GArray *
 	acg_engine_due(engine, call->deadline);
 	acg_engine_due(engine, call->spare_due);
 	acg_do_event(actions, &call->node, "begin", ACG_CAUSE_NONE, call->command);
+	acg_engine_adapt_begun(engine, call, actions);
 }
 
 void acg_engine_begin_failed(struct acg_engine *engine, struct acg_call *call)
@@ -248,16 +250,16 @@ static void take_status(struct acg_call *call)
 void acg_engine_exited(struct acg_engine *engine, struct acg_call *call, int status,
 		       struct acg_time now, GArray *actions)
 {
-	(void)engine;
 	if (call->state == ACG_CALL_ENDED)
 		return;
 	call->status = status;
 	call->status_known = true;
 	if (call->vacant_since && call->by_rule) /* nobody else will say more */
-		acg_engine_finish(call, true, now, actions);
+		acg_engine_finish(engine, call, true, now, actions);
 }
 
-void acg_engine_finish(struct acg_call *call, bool by_itself, struct acg_time now, GArray *actions)
+void acg_engine_finish(struct acg_engine *engine, struct acg_call *call, bool by_itself,
+		       struct acg_time now, GArray *actions)
 {
 	call->end = now;
 	if (call->frozen_since) {
@@ -268,6 +270,7 @@ void acg_engine_finish(struct acg_call *call, bool by_itself, struct acg_time no
 		call->delayed = call->usage.stalled_usec;
 	explain_end(call, by_itself, now, actions);
 	take_status(call);
+	acg_engine_adapt_end(engine, call, actions);
 	acg_do_event(actions, &call->node, "end", ACG_CAUSE_NONE, call->reason);
 	acg_do(actions, ACG_DO_RECORD, &call->node);
 	acg_do(actions, ACG_DO_REMOVE, &call->node);
@@ -299,7 +302,7 @@ void acg_engine_vacated(struct acg_engine *engine, struct acg_call *call, bool p
 		call->vacant_since = now.mono;
 		acg_engine_due(engine, acg_engine_end_due(call));
 	} else {
-		acg_engine_finish(call, by_itself, now, actions);
+		acg_engine_finish(engine, call, by_itself, now, actions);
 	}
 }
 

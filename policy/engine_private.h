@@ -33,9 +33,23 @@ void acg_engine_let_calls_go(struct acg_engine *engine, struct acg_agent *agent,
 bool acg_engine_explain_oom(struct acg_call *call, GArray *actions);
 
 /* The call's last process is gone: recorded and removed. */
-void acg_engine_finish(struct acg_call *call, bool by_itself, struct acg_time now, GArray *actions);
+void acg_engine_finish(struct acg_engine *engine, struct acg_call *call, bool by_itself,
+		       struct acg_time now, GArray *actions);
 
 /* When a call without processes ends, if nobody says before how it went. */
 int64_t acg_engine_end_due(const struct acg_call *call);
+
+/* engine_adapt.c: nothing of it without `adapt` in the policy. */
+
+/* The call is to begin: its class, the grant that this has learnt, and whether it is a retry. Then, once it has begun, that is said. */
+void acg_engine_adapt_begin(struct acg_engine *engine, struct acg_call *call, const char *command);
+void acg_engine_adapt_begun(struct acg_engine *engine, struct acg_call *call, GArray *actions);
+
+/* It ended, measured: what is learnt from it, and what it left behind. Before its cgroup goes. */
+void acg_engine_adapt_end(struct acg_engine *engine, struct acg_call *call, GArray *actions);
+
+/* A call that is slowed down for its growth: further, or let go. */
+void acg_engine_step_braked(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+			    GArray *actions);
 
 #endif

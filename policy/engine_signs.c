@@ -174,7 +174,7 @@ static void step_vacant(struct acg_engine *engine, struct acg_call *call, struct
 			GArray *actions)
 {
 	if (now.mono >= acg_engine_end_due(call))
-		acg_engine_finish(call, true, now, actions);
+		acg_engine_finish(engine, call, true, now, actions);
 	else
 		acg_engine_due(engine, acg_engine_end_due(call));
 }
@@ -269,6 +269,7 @@ static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct ac
 				step_timeout(engine, call, now, actions);
 			step_delayed(engine, call, now);
 			step_spare(engine, call, now, actions);
+			acg_engine_step_braked(engine, call, now, actions);
 		}
 	}
 }

@@ -17,6 +17,7 @@ enum advice {
 	ADVICE_TIME,
 	ADVICE_WAIT,
 	ADVICE_ASK,
+	ADVICE_RETRY,
 	ADVICE_MARKER,
 	N_ADVICES,
 };
@@ -43,6 +44,7 @@ static const struct {
 	{ADVICE_TIME, "test", "Run fewer tests"},
 	{ADVICE_WAIT, NULL, "Wait, do not retry; run one heavy command at a time"},
 	{ADVICE_ASK, NULL, "Somebody meant this: ask before you retry"},
+	{ADVICE_RETRY, NULL, "Change something before you run it again"},
 	{ADVICE_MARKER, NULL,
 	 "Begin it in the shell that then runs the command, or use: agentcg run -- COMMAND"},
 };
@@ -186,6 +188,29 @@ static void killed_facts(GString *out, const struct acg_call *call)
 	g_string_append(out, " by a write to cgroup.kill; no limit was reached");
 }
 
+static void growing_facts(GString *out, const struct acg_call *call)
+{
+	char size[16];
+
+	g_string_append(out, "Slowed down");
+	append_use(out, call);
+	g_string_append_printf(out, ": it grew by %s a second",
+			       acg_size_format(call->growth, size));
+	g_string_append_printf(out, ", towards a limit at %s",
+			       acg_size_format(MIN(call->brake_limit, call->memory_max), size));
+}
+
+static void retry_facts(GString *out, const struct acg_call *call)
+{
+	uint64_t left = call->node.agent->retry.left;
+	char size[16];
+
+	g_string_append_printf(out, "This is run %u of the same command in a row", call->retry_run);
+	if (left)
+		g_string_append_printf(out, "; those before left %s of memory behind",
+				       acg_size_format(left, size));
+}
+
 static void empty_facts(GString *out, const struct acg_call *call)
 {
 	(void)call;
@@ -234,6 +259,8 @@ static const struct row {
 	[ACG_CAUSE_PIDS] = {"pids", pids_facts, ADVICE_PIDS, ACG_MORE_PIDS},
 	[ACG_CAUSE_TIMEOUT] = {"timeout", timeout_facts, ADVICE_TIME, ACG_MORE_TIMEOUT},
 	[ACG_CAUSE_KILLED] = {"killed", killed_facts, ADVICE_ASK, ACG_MORE_NOTHING},
+	[ACG_CAUSE_GROWING] = {"growing", growing_facts, ADVICE_MEMORY, ACG_MORE_GRANT},
+	[ACG_CAUSE_RETRY] = {"retry", retry_facts, ADVICE_RETRY, ACG_MORE_NOTHING},
 	[ACG_CAUSE_EMPTY] = {"empty", empty_facts, ADVICE_MARKER, ACG_MORE_NOTHING},
 };
 

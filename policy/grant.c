@@ -56,8 +56,11 @@ uint64_t acg_grant_ceiling(const struct acg_agent *agent)
 	return ceiling;
 }
 
-static uint64_t memory_asked(const struct acg_policy *policy, const struct acg_hint *hint)
+static uint64_t memory_asked(const struct acg_policy *policy, const struct acg_hint *hint,
+			     const struct acg_call *call)
 {
+	if (call->adapted && call->hint.memory == ACG_MEMORY_UNSET)
+		return call->adapted;
 	switch (hint->memory) {
 	case ACG_MEMORY_LOW:
 		return policy->memory_low;
@@ -97,7 +100,7 @@ void acg_grant_call(const struct acg_engine *engine, struct acg_call *call,
 	want[ACG_CONTROL_CPU_WEIGHT] = class_weight[hint.cpu];
 
 	call->memory_max = want[ACG_CONTROL_MEMORY_MAX];
-	call->grant = MIN(memory_asked(engine->policy, &hint), call->memory_max);
+	call->grant = MIN(memory_asked(engine->policy, &hint, call), call->memory_max);
 	call->cpu = hint.cpu == ACG_CPU_UNSET ? ACG_CPU_NORMAL : hint.cpu;
 	call->timeout = hint.timeout ? MIN(hint.timeout, caps->timeout) : caps->timeout;
 	if (call->timeout == ACG_MAX)

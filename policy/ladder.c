@@ -128,11 +128,13 @@ bool acg_ladder_still_short(const struct acg_engine *engine, const struct acg_ag
 /* memory.high at `bytes`, but never under what the agent itself lowered it to. ACG_MAX: it stays, BPF does the delaying. */
 static void throttle(struct acg_call *call, uint64_t bytes, struct acg_time now, GArray *actions)
 {
+	enum acg_cause cause = call->braked_since ? ACG_CAUSE_GROWING : ACG_CAUSE_THROTTLED;
+
 	if (call->state == ACG_CALL_RUNNING) {
 		call->state = ACG_CALL_THROTTLED;
 		call->node.agent->counters.throttled++;
 		call->delays++;
-		acg_do_event(actions, &call->node, "throttled", ACG_CAUSE_THROTTLED, NULL);
+		acg_do_event(actions, &call->node, "throttled", cause, NULL);
 	}
 	if (!call->throttled_since) {
 		call->throttled_since = now.mono;
@@ -142,7 +144,7 @@ static void throttle(struct acg_call *call, uint64_t bytes, struct acg_time now,
 	if (bytes != ACG_MAX)
 		acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
 			       MIN(bytes, call->lowered[ACG_CONTROL_MEMORY_HIGH]));
-	acg_do_feedback(actions, call, ACG_CAUSE_THROTTLED, NULL, false);
+	acg_do_feedback(actions, call, cause, NULL, false);
 }
 
 /* Step 1. A detached call is throttled too, but stays `detached`. */
@@ -323,6 +325,15 @@ void acg_ladder_delayed(struct acg_engine *engine, struct acg_call *call, struct
 	throttle(call, ACG_MAX, now, actions);
 	if (!engine->deadline || engine->deadline > now.mono + ACG_LADDER_TICK)
 		engine->deadline = now.mono + ACG_LADDER_TICK;
+}
+
+void acg_ladder_brake(struct acg_engine *engine, struct acg_call *call, uint64_t high,
+		      struct acg_time now, GArray *actions)
+{
+	call->braked_since = now.mono;
+	engine->delayed = true;
+	throttle(call, high, now, actions);
+	acg_engine_due(engine, now.mono + (int64_t)engine->policy->ladder.throttle_max);
 }
 
 void acg_ladder_release(struct acg_engine *engine, struct acg_call *call, GArray *actions)

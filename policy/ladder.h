@@ -41,6 +41,10 @@ void acg_ladder_relieve(struct acg_engine *engine, struct acg_agent *agent, stru
 void acg_ladder_delayed(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
 			GArray *actions);
 
+/* The call would soon be at a limit: slowed down from memory.high = `high` on. */
+void acg_ladder_brake(struct acg_engine *engine, struct acg_call *call, uint64_t high,
+		      struct acg_time now, GArray *actions);
+
 /* Takes back what was done to a call: memory.high, throttled. */
 void acg_ladder_release(struct acg_engine *engine, struct acg_call *call, GArray *actions);
 

@@ -463,6 +463,13 @@ int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *ag
 
 /* --- calls -------------------------------------------------------------------------------------------------- */
 
+/* What `self` grows by while a call runs is told with the call. */
+static void measure_self(struct acg_manager *manager, struct acg_agent *agent)
+{
+	if (manager->policy->adapt.enabled && agent->self.group)
+		agent->self_usage = acg_manager_read_usage(manager, &agent->self);
+}
+
 int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
 		      const struct acg_begin *begin, struct acg_call **ret_call, GError **error)
 {
@@ -476,6 +483,7 @@ int acg_manager_begin(struct acg_manager *manager, struct acg_agent *agent,
 	call = begin->id ? acg_agent_call(agent, begin->id) : NULL;
 	if ((call && call->vacant_since) || agent->n_alive >= agent->budget.calls)
 		finish_vacant(manager, agent, now);
+	measure_self(manager, agent);
 	if (begin->pid)
 		asked.oom_score_adj = acg_proc_oom_score_adj(begin->pid);
 	ret = acg_engine_begin(manager->engine, agent, &asked, now, actions, &call, error);

@@ -114,6 +114,7 @@ struct acg_policy *acg_policy_new_blank(void)
 	policy->memory_medium = 1ull << 30;
 	policy->history_max = 1ull << 20;
 	policy->ladder = default_ladder;
+	policy->adapt = (struct acg_adapting){.ahead = G_USEC_PER_SEC / 2, .retries = 3};
 	policy->fallback = acg_agent_rule_unlimited;
 	policy->fallback.match = g_strdup("*");
 	return policy;

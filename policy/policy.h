@@ -63,6 +63,13 @@ struct acg_command_rule {
 	GRegex *regex;        /* compiled */
 };
 
+/* What is learnt within a session, and done in time. */
+struct acg_adapting {
+	bool enabled;
+	uint64_t ahead;   /* usec: a call that would be at a limit sooner is slowed down */
+	uint32_t retries; /* the same command so often in a row is a retry */
+};
+
 /*
  * One entry of `auto`: a process of an agent's own (in its `self`) that runs such a program begins a call by itself. Each pattern
  * that is there has to match; one of the three is.
@@ -121,6 +128,7 @@ struct acg_policy {
 	uint64_t memory_medium;      /* bytes meant by memory=medium */
 	uint64_t history_max;        /* bytes kept of each agent's history */
 	struct acg_ladder ladder;
+	struct acg_adapting adapt;
 	struct acg_agent_rule *agents; /* [n_agents], first match wins; the built-in default follows the last */
 	unsigned int n_agents;
 	struct acg_command_rule *rules;

@@ -61,6 +61,13 @@ static const struct acg_config_key ladder_keys[] = {
 	END,
 };
 
+static const struct acg_config_key adapt_keys[] = {
+	ROW(acg_adapting, enabled, "enabled", ACG_CONFIG_BOOL),
+	RANGE(acg_adapting, ahead, "ahead", ACG_CONFIG_SECONDS, 0.01, 60),
+	RANGE(acg_adapting, retries, "retries", ACG_CONFIG_NUMBER, 2, 1000),
+	END,
+};
+
 static const struct acg_config_key budget_keys[] = {
 	ROW(acg_budget, memory, "memory", ACG_CONFIG_SIZE),
 	ROW(acg_budget, swap, "swap", ACG_CONFIG_SIZE),
@@ -139,6 +146,7 @@ static const struct acg_config_key policy_keys[] = {
 	ROW(acg_policy, history_max, "history_max", ACG_CONFIG_SIZE),
 	{"memory", ACG_CONFIG_GROUP, 0, 0, 0, words_keys},
 	GROUP(acg_policy, ladder, "ladder", ladder_keys),
+	GROUP(acg_policy, adapt, "adapt", adapt_keys),
 	{"agents", ACG_CONFIG_OTHER, 0, 0, 0, NULL},
 	{"rules", ACG_CONFIG_OTHER, 0, 0, 0, NULL},
 	{"auto", ACG_CONFIG_OTHER, 0, 0, 0, NULL},

@@ -18,9 +18,10 @@
 #define BATCH_MOST  64
 
 struct job {
-	int parent_dirfd;
+	int parent_dirfd; /* -1: nothing is to be removed */
 	int dirfd;
 	char *name;
+	uint64_t reclaim; /* bytes to be asked back; 0: what would keep the cgroup in the kernel */
 };
 
 struct acg_reaper {
@@ -40,7 +41,8 @@ struct acg_reaper {
 
 static void job_free(struct job *job)
 {
-	close(job->parent_dirfd);
+	if (job->parent_dirfd >= 0)
+		close(job->parent_dirfd);
 	close(job->dirfd);
 	g_free(job->name);
 	g_free(job);
@@ -48,7 +50,8 @@ static void job_free(struct job *job)
 
 static void remove_group(struct job *job)
 {
-	acg_cgroup_remove(job->parent_dirfd, job->name, NULL);
+	if (job->parent_dirfd >= 0)
+		acg_cgroup_remove(job->parent_dirfd, job->name, NULL);
 	job_free(job);
 }
 
@@ -85,9 +88,13 @@ static void scrape(struct acg_reaper *reaper)
 static void reclaim_first(struct acg_reaper *reaper, const struct job *job)
 {
 	int dirfd = fcntl(job->dirfd, F_DUPFD_CLOEXEC, 0);
+	uint64_t bytes = job->reclaim;
 
 	g_mutex_unlock(&reaper->lock);
-	acg_reclaim_rest(dirfd, reaper->dying);
+	if (bytes)
+		acg_reclaim_bytes(dirfd, bytes);
+	else
+		acg_reclaim_rest(dirfd, reaper->dying);
 	close(dirfd);
 	if (++reaper->removed >= SCRAPE_AFTER)
 		scrape(reaper);
@@ -167,16 +174,32 @@ void acg_reaper_free(struct acg_reaper *reaper)
 	g_free(reaper);
 }
 
-void acg_reaper_push(struct acg_reaper *reaper, int parent_dirfd, int dirfd, const char *name)
+static void push(struct acg_reaper *reaper, struct job *job)
 {
-	struct job *job = g_new(struct job, 1);
-
-	*job = (struct job){fcntl(parent_dirfd, F_DUPFD_CLOEXEC, 0), dirfd, g_strdup(name)};
 	g_mutex_lock(&reaper->lock);
 	g_queue_push_tail(&reaper->jobs, job);
 	if (reaper->jobs.length == 1 || reaper->jobs.length == BATCH_MOST)
 		g_cond_signal(&reaper->wake);
 	g_mutex_unlock(&reaper->lock);
+}
+
+void acg_reaper_push(struct acg_reaper *reaper, int parent_dirfd, int dirfd, const char *name)
+{
+	struct job *job = g_new(struct job, 1);
+
+	*job = (struct job){fcntl(parent_dirfd, F_DUPFD_CLOEXEC, 0), dirfd, g_strdup(name), 0};
+	push(reaper, job);
+}
+
+void acg_reaper_reclaim(struct acg_reaper *reaper, int dirfd, uint64_t bytes)
+{
+	struct job *job;
+
+	if (!reaper->reclaims || !bytes)
+		return;
+	job = g_new(struct job, 1);
+	*job = (struct job){-1, fcntl(dirfd, F_DUPFD_CLOEXEC, 0), NULL, bytes};
+	push(reaper, job);
 }
 
 void acg_reaper_flush(struct acg_reaper *reaper)

@@ -9,6 +9,7 @@
 #define AGENTCG_POLICY_REAPER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "bpf/error.h"
 
@@ -21,6 +22,9 @@ void acg_reaper_free(struct acg_reaper *reaper);
 
 /* Takes over dirfd; name is copied; parent_dirfd is duplicated. */
 void acg_reaper_push(struct acg_reaper *reaper, int parent_dirfd, int dirfd, const char *name);
+
+/* Asks back so many bytes of a cgroup, before what is queued later; dirfd is duplicated. Without a memory controller: nothing. */
+void acg_reaper_reclaim(struct acg_reaper *reaper, int dirfd, uint64_t bytes);
 
 /* A cgroup of this name is wanted again, or its parent is to go: removes a queued one now. */
 void acg_reaper_flush(struct acg_reaper *reaper);

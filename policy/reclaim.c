@@ -58,6 +58,13 @@ void acg_reclaim_rest(int dirfd, uint64_t dying)
 			return;
 }
 
+void acg_reclaim_bytes(int dirfd, uint64_t bytes)
+{
+	for (; bytes; bytes -= MIN(bytes, CHUNK))
+		if (acg_cgroup_write_u64(dirfd, "memory.reclaim", MIN(bytes, CHUNK), NULL) < 0)
+			return;
+}
+
 bool acg_reclaim_scrape(int dirfd, unsigned int times)
 {
 	uint64_t before = acg_reclaim_dying(dirfd);

@@ -14,6 +14,8 @@ static void call_free(void *data)
 	g_free(call->command);
 	g_free(call->past_line);
 	g_free(call->victim);
+	g_free(call->adapt_note);
+	g_free(call->retry_note);
 	g_free(call->reason);
 	g_free(call->feedback);
 	g_array_unref(call->moved);
@@ -33,6 +35,7 @@ static void agent_free(void *data)
 	g_free(agent->user);
 	g_free(agent->adopted);
 	g_free(agent->feedback);
+	acg_retry_clear(&agent->retry);
 	g_free(agent->call_error);
 	g_free(agent);
 }

@@ -7,9 +7,11 @@
 #ifndef AGENTCG_POLICY_REGISTRY_H
 #define AGENTCG_POLICY_REGISTRY_H
 
+#include "policy/adapt.h"
 #include "policy/policy.h"
 
 #include "policy/rate.h"
+#include "policy/retry.h"
 
 struct acg_group;
 
@@ -143,6 +145,16 @@ struct acg_call {
 	int64_t spared;       /* ... was last done then */
 	uint64_t oom_told;      /* usage.oom_kills when feedback last spoke of an OOM */
 	unsigned int causes_told; /* bits of enum acg_cause: feedback once per cause */
+	/* what is learnt from it and done for it in time (`adapt` in the policy) */
+	const char *work;       /* its class, from a rule or by what it looks like; interned; NULL: nothing is learnt */
+	uint64_t adapted;       /* the grant that its class has shown to need; 0: none */
+	unsigned int retry_run; /* the so manieth in a row with the same command */
+	uint64_t self_before;   /* bytes that `self` had when it began */
+	uint64_t growth;        /* bytes a second when it was slowed down for that */
+	uint64_t brake_limit;   /* bytes: the limit that it would have reached */
+	int64_t braked_since;   /* CLOCK_MONOTONIC usec; 0: it is not slowed down for its growth */
+	char *adapt_note;       /* the words of its last event of that kind; NULL: none */
+	char *retry_note;
 };
 
 /* What happened to an agent's calls since it was made. */
@@ -189,6 +201,8 @@ struct acg_agent {
 	struct acg_rate refusals; /* those told in events and the log */
 	int64_t pressure_since; /* CLOCK_MONOTONIC usec; 0: none */
 	int64_t pressure_last;  /* last sign of pressure */
+	struct acg_adapt adapt; /* what this session has shown, no other */
+	struct acg_retry retry;
 	bool pressure_outside;  /* not its own budget: lower-priority agents hold it back */
 };
 

@@ -84,6 +84,9 @@ void acg_manager_vacated(struct acg_manager *manager, struct acg_call *call, boo
 	if (call->usage.oom_kills ||
 	    call->signal) /* the words will quote what is left to the agent */
 		call->node.agent->usage = acg_manager_read_usage(manager, &call->node.agent->node);
+	if (manager->policy->adapt.enabled && call->node.agent->self.group)
+		call->node.agent->self_usage =
+			acg_manager_read_usage(manager, &call->node.agent->self);
 	acg_engine_vacated(manager->engine, call, call->usage.populated, by_itself, now, actions);
 	acg_manager_apply_all(manager, actions, now);
 }
@@ -198,6 +201,13 @@ static void on_bpf_event(const struct acg_bpf_event *event, void *data)
 		break;
 	case ACG_BPF_EXIT:
 		acg_auto_exited(manager, node, event);
+		break;
+	case ACG_BPF_GROWTH:
+		if (!node->group || node->kind != ACG_KIND_CALL)
+			break;
+		tell_usage(manager, node, now, actions);
+		acg_engine_growth(manager->engine, acg_node_call(node), event->left,
+				  event->per_second, now, actions);
 		break;
 	case ACG_BPF_HIGH:
 	case ACG_BPF_MAX:

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "tools/command_class.h"
+#include "policy/command_class.h"
 #include "tools/trace.h"
 
 /* A burst is a run of samples that are by so much above the baseline. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Classes of commands; see the header. */
-#include "tools/command_class.h"
+#include "policy/command_class.h"
 
 #include <glib.h>
 

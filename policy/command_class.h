@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What kind of work a command is, as its first word that tells says. */
-#ifndef AGENTCG_TOOLS_COMMAND_CLASS_H
-#define AGENTCG_TOOLS_COMMAND_CLASS_H
+#ifndef AGENTCG_POLICY_COMMAND_CLASS_H
+#define AGENTCG_POLICY_COMMAND_CLASS_H
 
 enum acg_command_class {
 	ACG_CLASS_TEST,
