@@ -315,6 +315,8 @@ static void each_fault_has_its_line_and_words(void **state)
 		{"rules = ( { memory = \"low\"; } );", "a rule needs match"},
 		{"rules = ( { match = \"(\"; } );", "match: "},
 		{"rules = ( { match = \"a\"; pids = 0; } );", "pids is a number from 1"},
+		{"adapt = { ahead = 0.0; };", "ahead"},
+		{"adapt = { retries = 1; };", "retries"},
 		{"auto = ( { after = 1.0; } );", "needs run, command or parent"},
 		{"auto = ( { run = \"(\"; } );", "run: "},
 		{"auto = ( { parent = \"[\"; } );", "parent: "},
