@@ -60,9 +60,12 @@ void acg_reclaim_rest(int dirfd, uint64_t dying)
 
 void acg_reclaim_bytes(int dirfd, uint64_t bytes)
 {
-	for (; bytes; bytes -= MIN(bytes, CHUNK))
-		if (acg_cgroup_write_u64(dirfd, "memory.reclaim", MIN(bytes, CHUNK), NULL) < 0)
+	for (; bytes; bytes -= MIN(bytes, CHUNK)) {
+		int ret = acg_cgroup_write_u64(dirfd, "memory.reclaim", MIN(bytes, CHUNK), NULL);
+
+		if (ret < 0 && ret != -EAGAIN) /* that one: it got less than was asked for */
 			return;
+	}
 }
 
 bool acg_reclaim_scrape(int dirfd, unsigned int times)

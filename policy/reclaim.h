@@ -38,7 +38,7 @@ void acg_reclaim_rest(int dirfd, uint64_t dying);
  */
 bool acg_reclaim_scrape(int dirfd, unsigned int times);
 
-/* Asks back so many bytes of what the cgroup uses, page cache and, where there is swap, all else; stops where it can have no more. */
+/* Asks back so many bytes of what the cgroup uses, page cache and, where there is swap, all else; as far as it can be had. */
 void acg_reclaim_bytes(int dirfd, uint64_t bytes);
 
 #endif
