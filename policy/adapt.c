@@ -9,6 +9,9 @@
 #define SMALL_RUNS 2  /* one small run says little: the same command may have failed early */
 #define SMALL_PART 4  /* less than this part of a grant is far too large a grant */
 #define LAST_PART  64 /* of a limit: what is left is not worth holding back for */
+/* Of a limit, to be left above a brake, even if that is below what is used: the kernel's delay grows with the square of the part by which
+ * usage is above memory.high (calculate_high_delay), and at a few percent it hardly begins. */
+#define ROOM_PART 8
 
 static struct acg_adapt_class *find(struct acg_adapt *adapt, const char *class)
 {
@@ -111,13 +114,14 @@ bool acg_adapt_learn(struct acg_adapt *adapt, const char *name, const struct acg
 
 bool acg_growth_brake(const struct acg_growth *growth, uint64_t ahead, uint64_t *ret_high)
 {
-	uint64_t halfway = plus(growth->usage, growth->left / 2);
+	uint64_t limit = plus(growth->usage, growth->left);
+	uint64_t halfway = growth->usage + growth->left / 2;
+	uint64_t at = MIN(halfway, limit - limit / ROOM_PART);
 
 	/* left / per_second < ahead, without overflow: both in thousandths */
-	if (!growth->per_second ||
-	    growth->left / (growth->per_second / 1000 + 1) >= ahead / 1000)
+	if (!growth->per_second || growth->left / (growth->per_second / 1000 + 1) >= ahead / 1000)
 		return false;
-	*ret_high = growth->grant > growth->usage ? MIN(growth->grant, halfway) : halfway;
+	*ret_high = growth->grant > growth->usage ? MIN(growth->grant, at) : at;
 	return true;
 }
 

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ACG_ADAPT_CLASSES 16 /* kept of one agent; a class that comes later than these learns nothing */
+#define ACG_ADAPT_CLASSES                                                                          \
+	16 /* kept of one agent; a class that comes later than these learns nothing */
 
 /* What one class of command has shown so far. */
 struct acg_adapt_class {
@@ -52,7 +53,7 @@ struct acg_growth {
 };
 
 /* True if it is at the limit in less than `ahead` usec. *ret_high: where it is to be slowed down: at its grant if that comes in time, else
- * halfway to the limit. */
+ * halfway to the limit, and no nearer to it than an eighth of it. */
 bool acg_growth_brake(const struct acg_growth *growth, uint64_t ahead, uint64_t *ret_high);
 
 /* Held back long enough: halfway on from `usage`; ACG_MAX: so little is left that the limit itself may decide. */

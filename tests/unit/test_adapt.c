@@ -91,17 +91,16 @@ static void braking(void **state)
 		{100, 400, 1000, 50, true, 300},  /* it is past its grant already */
 		{100, 400, 1000, 400, true, 300}, /* the grant would be late */
 		{100, 600, 1000, 0, false, 0},    /* 0.6 s */
-		{100, 400, 0, 0, false, 0},
-		{100, 0, 1, 0, true, 100},
-		{100, 10, 21, 0, true, 105}, /* slow, but near */
-		{100, 10, 19, 0, false, 0},
+		{100, 400, 0, 0, false, 0},       {104, 0, 1, 0, true, 91},
+		{100, 12, 25, 0, true, 98}, /* slow, but near: an eighth of the limit is left */
+		{100, 12, 23, 0, false, 0},
 	};
 
 	(void)state;
 	for (unsigned int i = 0; i < G_N_ELEMENTS(table); i++) {
-		const struct acg_growth growth = {
-			table[i].usage * MIB, table[i].left * MIB, table[i].per_second * MIB,
-			table[i].grant ? table[i].grant * MIB : ACG_MAX};
+		const struct acg_growth growth = {table[i].usage * MIB, table[i].left * MIB,
+						  table[i].per_second * MIB,
+						  table[i].grant ? table[i].grant * MIB : ACG_MAX};
 		uint64_t high = 0;
 		bool brake = acg_growth_brake(&growth, SECOND / 2, &high);
 
@@ -203,7 +202,8 @@ static void the_next_grant_of_its_class(void **state)
 	call = begin_call(&fixture, "pytest tests/d", NULL); /* 2 GiB by then: cut to the cap */
 	assert_int_equal(call->grant, GIB);
 	end(&fixture, call, 900, 0, 0);
-	call = begin_call(&fixture, "pytest tests/e", "300M"); /* who says what he needs gets that */
+	call = begin_call(&fixture, "pytest tests/e",
+			  "300M"); /* who says what he needs gets that */
 	assert_int_equal(call->grant, 300 * MIB);
 	end(&fixture, call, 290, 0, 0);
 	call = begin_call(&fixture, "make", NULL); /* of another class nothing is known */

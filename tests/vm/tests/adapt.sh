@@ -28,13 +28,13 @@ echo "# 20 runs that leave 25 MiB of page cache each"
 sparse=$(mktemp /var/tmp/sparse.XXXXXX) # not on tmpfs: its holes are read into the page cache
 truncate -s 600M "$sparse"
 echo 0 > "$work/n"
-cat > "$work/run" <<EOF
+cat > "$work/command" <<EOF
 n=\$(cat $work/n)
 dd if=$sparse of=/dev/null bs=1M skip=\$((n * 25)) count=25 2> /dev/null
 echo \$((n + 1)) > $work/n
 EOF
 for run in $(seq 20); do
-	in_agent a agentcg run -- sh "$work/run" 2> "$work/err.$run" || fail "run $run: $(cat "$work/err.$run")"
+	in_agent a agentcg run -- sh "$work/command" 2> "$work/err.$run" || fail "run $run: $(cat "$work/err.$run")"
 	[ "$run" -ne 2 ] || before=$(mib "$AGENTCG_FS/agents/a/memory.current")
 done
 [ "$before" -ge 50 ] || fail "two runs left only $before MiB: this shows nothing"
