@@ -105,7 +105,8 @@ static void braking(void **state)
 		bool brake = acg_growth_brake(&growth, SECOND / 2, &high);
 
 		if (brake != table[i].brake || high != table[i].high * MIB)
-			fail_msg("row %u: %d at %" G_GUINT64_FORMAT, i, brake, high / MIB);
+			fail_msg("row %u: %d at %" G_GUINT64_FORMAT, i, brake,
+				 (uint64_t)(high / MIB));
 	}
 	assert_int_equal(acg_growth_further(100 * MIB, 200 * MIB), 150 * MIB);
 	assert_int_equal(acg_growth_further(198 * MIB, 200 * MIB), ACG_MAX);
