@@ -2,10 +2,12 @@
 /*
  * What a marker costs: begin and end through the tree against the same cgroup made, entered, left
  * and removed by hand (bare, and with the control files that agentcg writes and reads for it), from C
- * and from a shell, also with the CPUs busy and the agent at its memory limit; reading a kernel file through the tree against reading it directly; `agentcg run` against
- * a shell wrapper. Both ways take turns in one process that belongs to the agent, so that whatever
- * disturbs the machine disturbs both. Needs root and a running daemon: see tests/bench/run.
+ * and from a shell, also with the CPUs busy and the agent at its memory limit; against what others
+ * put around a command (peers.h), less the command; reading and listing through the tree against
+ * cgroupfs, and against lxcfs. Both ways take turns in one process that belongs to the agent, so that
+ * whatever disturbs the machine disturbs both. Needs root and a running daemon: see tests/bench/run.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/bench/load.h"
+#include "tests/bench/peers.h"
 #include "tests/bench/stats.h"
 #include "tests/bench/ways.h"
 
@@ -38,24 +41,55 @@ static double now(void)
 
 enum load_kind { LOAD_NONE, LOAD_CPUS, LOAD_MEMORY };
 
+typedef void (*way)(const struct places *places);
+
 static const struct bench_case {
 	const char *name;
-	void (*tree)(const struct places *places); /* NULL: by the script `shell` */
-	void (*direct)(const struct places *places);
+	way tree; /* NULL: by the script `shell` */
+	way direct;
+	way tree_less,
+		direct_less; /* what of it does not count, timed beside it; NULL: all counts */
+	const char *file;    /* read; NULL: places.file */
 	enum load_kind load;
-	unsigned int times; /* what one sample does so many times */
-	unsigned int fewer; /* samples: count divided by this */
+	unsigned int times; /* what one sample does so many times; 0: once */
+	unsigned int fewer; /* samples: count divided by this; 0: count */
 	double aim;
 } cases[] = {
-	{"begin+end, C", tree_call, direct_call, LOAD_NONE, 1, 1, 1.5},
-	{"begin+end, C, same files", tree_call, direct_call_files, LOAD_NONE, 1, 1, 1.25},
-	{"begin+end, C, CPUs busy", tree_call, direct_call, LOAD_CPUS, 1, 1, 0},
-	{"begin+end, C, at memory limit", tree_call, direct_call, LOAD_MEMORY, 1, 1, 0},
-	{"begin+end, shell builtin echo", NULL, NULL, LOAD_NONE, 1, 3, 0},
-	{"read, open file", tree_read, direct_read, LOAD_NONE, READS, 1, 1.3},
-	{"open, read, close", tree_open_read, direct_open_read, LOAD_NONE, READS, 3, 0},
-	{"agentcg run, wrapper by hand", tree_run, direct_run, LOAD_NONE, 1, 6, 0},
+	{"begin+end, C", tree_call, direct_call, .aim = 1.5},
+	{"begin+end, C, same files", tree_call, direct_call_files, .aim = 1.25},
+	{"begin+end, C, CPUs busy", tree_call, direct_call, .load = LOAD_CPUS},
+	{"begin+end, C, at memory limit", tree_call, direct_call, .load = LOAD_MEMORY},
+	{"begin+end, shell builtin echo", NULL, NULL, .fewer = 3},
+	{"begin+end, C; bash wrapper", tree_call, peer_wrapper, .direct_less = bare_bash,
+	 .fewer = 6, .aim = 1 / 10.0},
+	{"begin+end, C; systemd-run --scope", tree_call, peer_systemd_run, .direct_less = bare_true,
+	 .fewer = 6, .aim = 1 / 30.0},
+	{"begin+end, C; cgexec", tree_call, peer_cgexec, .direct_less = bare_true, .fewer = 6},
+	{"agentcg run; ten-line wrapper", tree_run, direct_run, .fewer = 6},
+	{"agentcg run; bash wrapper", tree_run, peer_wrapper, .tree_less = bare_true,
+	 .direct_less = bare_bash, .fewer = 6},
+	{"agentcg run; systemd-run --scope", tree_run, peer_systemd_run, .tree_less = bare_true,
+	 .direct_less = bare_true, .fewer = 6},
+	{"agentcg run; cgexec", tree_run, peer_cgexec, .tree_less = bare_true,
+	 .direct_less = bare_true, .fewer = 6},
+	{"read, open file", tree_read, direct_read, .times = READS, .aim = 1.2},
+	{"read, open cpu.stat", tree_read, direct_read, .file = "cpu.stat", .times = READS,
+	 .fewer = 3},
+	{"read, open memory.stat", tree_read, direct_read, .file = "memory.stat", .times = READS,
+	 .fewer = 3},
+	{"read, open file; lxcfs meminfo", tree_read, peer_lxcfs, .times = READS, .fewer = 3},
+	{"open, read, close", tree_open_read, direct_open_read, .times = READS, .fewer = 3},
+	{"info; cpu.stat on cgroupfs", tree_info, direct_open_read, .file = "cpu.stat",
+	 .times = READS, .fewer = 3},
+	{"ls -R", tree_ls, direct_ls, .tree_less = bare_true, .direct_less = bare_true, .fewer = 6},
 };
+
+static bool file_is_there(const struct places *places, const char *file)
+{
+	g_autofree char *path = g_build_filename(places->group, file, NULL);
+
+	return access(path, F_OK) == 0;
+}
 
 static const char *why_not(const struct bench_case *bench, const struct places *places)
 {
@@ -63,16 +97,23 @@ static const char *why_not(const struct bench_case *bench, const struct places *
 		return "skipped: there is no memory controller here";
 	if (bench->tree == tree_run && !places->agentcg)
 		return "skipped: no agentcg was given (--agentcg)";
-	return NULL;
+	if (bench->file && !file_is_there(places, bench->file))
+		return "skipped: there is no such file here";
+	return peer_missing(bench->direct);
 }
 
-static double timed(void (*what)(const struct places *places), const struct places *places,
-		    unsigned int times)
+static double timed(way what, way less, const struct places *places, unsigned int times)
 {
-	double start = now();
+	double start = now(), took, before;
 
 	what(places);
-	return (now() - start) / times;
+	took = now() - start;
+	if (less) {
+		before = now();
+		less(places);
+		took -= now() - before;
+	}
+	return took / MAX(times, 1);
 }
 
 /* In turns, and who is first takes turns too. */
@@ -81,10 +122,10 @@ static void run_round(const struct bench_case *bench, const struct places *place
 {
 	for (unsigned int i = 0; i < n; i++) {
 		if (i % 2)
-			direct[i] = timed(bench->direct, places, bench->times);
-		tree[i] = timed(bench->tree, places, bench->times);
+			direct[i] = timed(bench->direct, bench->direct_less, places, bench->times);
+		tree[i] = timed(bench->tree, bench->tree_less, places, bench->times);
 		if (i % 2 == 0)
-			direct[i] = timed(bench->direct, places, bench->times);
+			direct[i] = timed(bench->direct, bench->direct_less, places, bench->times);
 	}
 }
 
@@ -113,7 +154,9 @@ static void measure(const struct bench_case *bench, struct places *places,
 		    struct comparison *result)
 {
 	join_group(places->tree_procs);
-	ways_open_files(places);
+	ways_open_files(places, bench->file);
+	if (bench->tree == tree_ls)
+		ways_forget_ended(places);
 	for (unsigned int round = 0; round < result->rounds; round++) {
 		double *tree = result->tree + (size_t)round * result->per_round;
 		double *direct = result->direct + (size_t)round * result->per_round;
@@ -148,7 +191,7 @@ static void run_case(const struct bench_case *bench, const struct options *optio
 	pid_t pid;
 
 	comparison_init(result, bench->name, options->rounds,
-			MAX(options->count / bench->fewer, 2));
+			MAX(options->count / (int)MAX(bench->fewer, 1), 2));
 	result->aim = bench->aim;
 	result->skipped = why_not(bench, places);
 	if (result->skipped)
@@ -192,7 +235,7 @@ static void parse_options(int *argc, char ***argv, struct options *options, stru
 		{"count", 'n', 0, G_OPTION_ARG_INT, &options->count, "Samples a round (300)", "N"},
 		{"agentcg", 'a', 0, G_OPTION_ARG_FILENAME, &places->agentcg, "The program", "PATH"},
 		{"scripts", 's', 0, G_OPTION_ARG_FILENAME, &places->scripts,
-		 "The folder of shell and by-hand (.)", "DIR"},
+		 "The folder of shell, by-hand and wrapper (.)", "DIR"},
 		{0},
 	};
 	g_autoptr(GOptionContext) context = g_option_context_new("MOUNTPOINT AGENT CGROUP_ROOT");

@@ -75,14 +75,14 @@ struct outcome comparison_outcome(const struct comparison *comparison, unsigned 
 
 static void print_outcome(const struct outcome *outcome)
 {
-	printf(" %9.1f %9.1f  %5.2f (%.2f to %.2f)", outcome->tree.median, outcome->direct.median,
+	printf(" %9.1f %9.1f  %5.3f (%.3f to %.3f)", outcome->tree.median, outcome->direct.median,
 	       outcome->ratio.median, outcome->ratio.least, outcome->ratio.most);
 }
 
 void comparisons_print(const struct comparison *all, unsigned int n)
 {
-	printf("%-34s %6s %9s %9s  %-22s %9s %9s  %s\n", "usec, median of the rounds", "n",
-	       "tree p50", "direct", "ratio (least to most)", "tree p99", "direct",
+	printf("%-34s %6s %9s %9s  %-23s %9s %9s  %s\n", "usec, median of the rounds", "n",
+	       "tree p50", "other", "ratio (least to most)", "tree p99", "other",
 	       "ratio (least to most)");
 	for (unsigned int i = 0; i < n; i++) {
 		const struct comparison *row = &all[i];

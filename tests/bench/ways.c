@@ -52,8 +52,7 @@ void places_set(struct places *places, const char *mount, const char *agent, con
 	places->new_procs = g_build_filename(places->group_new, "cgroup.procs", NULL);
 	places->self_procs = g_build_filename(root, agent, "self", "cgroup.procs", NULL);
 	places->file = access(places->tree_max, F_OK) == 0 ? "memory.current" : "cpu.stat";
-	places->tree_file = g_strdup_printf("%s/agents/%s/%s", mount, agent, places->file);
-	places->direct_file = g_build_filename(root, agent, places->file, NULL);
+	places->tree_dir = g_strdup_printf("%s/agents/%s", mount, agent);
 }
 
 void places_clear(struct places *places)
@@ -61,7 +60,7 @@ void places_clear(struct places *places)
 	char *all[] = {places->tree_procs, places->tree_max,  places->call,
 		       places->group,      places->group_new, places->new_procs,
 		       places->self_procs, places->tree_file, places->direct_file,
-		       places->agentcg,    places->scripts};
+		       places->tree_dir,   places->agentcg,   places->scripts};
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(all); i++)
 		g_free(all[i]);
@@ -150,8 +149,11 @@ void direct_call_files(const struct places *places)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-void ways_open_files(struct places *places)
+void ways_open_files(struct places *places, const char *file)
 {
+	file = file ? file : places->file;
+	places->tree_file = g_build_filename(places->tree_dir, file, NULL);
+	places->direct_file = g_build_filename(places->group, file, NULL);
 	places->tree_fd = open_or_die(places->tree_file, O_RDONLY);
 	places->direct_fd = open_or_die(places->direct_file, O_RDONLY);
 	places->group_fd = open_or_die(places->group, O_RDONLY | O_DIRECTORY);
@@ -194,6 +196,13 @@ void tree_open_read(const struct places *places)
 	open_and_read(places->tree_file);
 }
 
+void tree_info(const struct places *places)
+{
+	g_autofree char *info = g_build_filename(places->tree_dir, "info", NULL);
+
+	open_and_read(info);
+}
+
 void direct_open_read(const struct places *places)
 {
 	open_and_read(places->direct_file);
@@ -201,20 +210,45 @@ void direct_open_read(const struct places *places)
 
 /* --- programs --------------------------------------------------------------------------------- */
 
-static void run_quietly(const char *const argv[])
+void run_quietly(const char *const argv[])
 {
 	posix_spawn_file_actions_t actions;
 	int status;
 	pid_t pid;
 
 	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
 	if (posix_spawnp(&pid, argv[0], &actions, NULL, (char **)argv, environ))
 		die("cannot run %s", argv[0]);
 	posix_spawn_file_actions_destroy(&actions);
 	waitpid(pid, &status, 0);
 	if (status)
 		die("%s failed with status %d", argv[0], status);
+}
+
+void ways_forget_ended(const struct places *places)
+{
+	g_autofree char *calls = g_build_filename(places->tree_dir, "calls", NULL);
+	g_autoptr(GDir) dir = g_dir_open(calls, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		g_autofree char *path = g_build_filename(calls, name, NULL);
+
+		if (rmdir(path) < 0)
+			die("cannot remove %s: %s", path, g_strerror(errno));
+	}
+}
+
+void tree_ls(const struct places *places)
+{
+	run_quietly((const char *const[]){"ls", "-R", places->tree_dir, NULL});
+}
+
+void direct_ls(const struct places *places)
+{
+	run_quietly((const char *const[]){"ls", "-R", places->group, NULL});
 }
 
 void tree_run(const struct places *places)

@@ -10,25 +10,6 @@ TMPDIR=$(mktemp -d)
 start_daemon
 mkdir "$AGENTCG_FS/agents/a" "$cgroups/by-hand" || true
 
-cat > "$work/wrapper" << 'EOS'
-#!/bin/bash
-# A call in a cgroup of its own, by hand: what a wrapper in bash has to do.
-group=$WRAPPER_ROOT/tool_$$_$(date +%s%N)
-mkdir -p "$group" && echo $$ > "$group/cgroup.procs"
-start=$(date +%s%N)
-/bin/bash "$@"
-status=$?
-end=$(date +%s%N)
-peak=$(cat "$group/memory.peak" 2> /dev/null || echo unknown)
-current=$(cat "$group/memory.current" 2> /dev/null || echo unknown)
-preview=$(printf '%s' "$2" | head -c 200 | tr '"' "'")
-printf '{"ts":%s,"pid":%d,"cmd":"%s","exit":%d,"duration_ms":%d,"peak_mem":"%s","current_mem":"%s"}\n' \
-	"$start" "$$" "$preview" "$status" $(((end - start) / 1000000)) "$peak" "$current" >> "$WRAPPER_LOG"
-echo $$ > "$WRAPPER_ROOT/cgroup.procs" 2> /dev/null
-rmdir "$group" 2> /dev/null
-exit $status
-EOS
-chmod +x "$work/wrapper"
 export WRAPPER_ROOT=$work/cgroup WRAPPER_LOG=$work/wrapper.log
 WRAPPER_ROOT=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/by-hand-$$
 mkdir "$WRAPPER_ROOT"
@@ -44,7 +25,7 @@ for ((i = 0; i < ${ROUNDS:-15}; i++)); do
 	timed systemd-run systemd-run --quiet --scope /bin/bash -c true
 done
 EOS
-ln -s wrapper "$work/measure.wrapper"
+ln -s "$ACG_SRC/tests/bench/wrapper" "$work/measure.wrapper"
 in_agent a /bin/bash "$work/measure" > "$work/times"
 median() { awk -v k="$1" '$1 == k { print $2 }' "$work/times" | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
 quartiles() { awk -v k="$1" '$1 == k { print $2 }' "$work/times" | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 3) / 4)] "-" a[int((3 * NR + 3) / 4)] }'; }
