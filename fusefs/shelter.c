@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "policy/cgroupfs.h"
+#include "policy/procfs.h"
 
 #define NAME	      "agentcgd"
 #define USUAL_ROOT    "/sys/fs/cgroup/agentcg"
@@ -38,17 +39,13 @@ static int spare_from_oom(GError **error)
 /* The directory of this process's cgroup. mount: where the file system of cgroups is mounted. */
 static int open_own(const char *mount, GError **error)
 {
-	g_autofree char *text = NULL, *path = NULL;
-	const char *line;
+	g_autofree char *within = NULL, *path = NULL;
+	int ret = acg_proc_cgroup(getpid(), &within, error);
 	int fd;
 
-	if (!g_file_get_contents("/proc/self/cgroup", &text, NULL, NULL))
-		return acg_fail(error, ENOENT, "cannot read /proc/self/cgroup");
-	line = g_str_has_prefix(text, "0::") ? text : strstr(text, "\n0::");
-	if (!line)
-		return acg_fail(error, ENOTSUP, "this process is in no cgroup of version 2");
-	line = strstr(line, "0::/") + strlen("0::");
-	path = g_strdup_printf("%s%.*s", mount, (int)strcspn(line, "\n"), line);
+	if (ret)
+		return ret;
+	path = g_strconcat(mount, within, NULL);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? acg_fail_errno(error, errno, "cannot open %s", path) : fd;
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bpf/loader.h"
@@ -40,7 +39,7 @@ static char *command_line(pid_t pid)
 	return acg_auto_line(args, len);
 }
 
-/* The path of the node's cgroup as /proc/PID/cgroup has it, with its newline; NULL: it has no place in the kernel. */
+/* The path of the node's cgroup as /proc/PID/cgroup has it; NULL: it has no place in the kernel. */
 static char *path_of(const struct acg_manager *manager, const struct acg_node *node)
 {
 	const struct acg_enforcer *enforcer = manager->enforcers->pdata[0];
@@ -57,34 +56,23 @@ static char *path_of(const struct acg_manager *manager, const struct acg_node *n
 	if (!root || !path)
 		return NULL;
 	mount = strlen(root) - MIN(strlen(root), strlen(acg_enforcer_cgroup_path(enforcer)));
-	return strlen(path) > mount ? g_strconcat("\n0::", path + mount, "\n", NULL) : NULL;
+	return strlen(path) > mount ? g_strdup(path + mount) : NULL;
 }
 
 /* True if the process is in the cgroup of this path. */
 static bool lives_in(pid_t pid, const char *path)
 {
-	g_autofree char *file = g_strdup_printf("/proc/%d/cgroup", pid);
-	g_autofree char *text = NULL, *lines = NULL;
+	g_autofree char *its = NULL;
 
-	if (!path || !g_file_get_contents(file, &text, NULL, NULL))
-		return false;
-	lines = g_strconcat("\n", text, NULL);
-	return strstr(lines, path) != NULL;
+	return path && acg_proc_cgroup(pid, &its, NULL) == 0 && strcmp(its, path) == 0;
 }
 
 /* The first process of a pid namespace is a sandbox: it must not march into a call that can be killed. */
 static bool is_sandbox(pid_t pid)
 {
-	g_autofree char *file = g_strdup_printf("/proc/%d/status", pid);
-	g_autofree char *text = NULL;
-	const char *pids, *end, *last;
+	struct acg_proc_ids ids;
 
-	if (!g_file_get_contents(file, &text, NULL, NULL) || !(pids = strstr(text, "\nNSpid:\t")))
-		return false;
-	pids += strlen("\nNSpid:\t");
-	end = strchrnul(pids, '\n');
-	last = g_strrstr_len(pids, end - pids, "\t");
-	return last && atoi(last) == 1;
+	return acg_proc_ids(pid, &ids) && acg_proc_ns_init(&ids);
 }
 
 /* Appends the children of the process to `family`, as far as there is room. */
@@ -299,30 +287,6 @@ struct look {
 	unsigned int all_left; /* of all agents' */
 };
 
-/* How long ago the process was forked, usec, and its parent; false: it is gone. */
-static bool age_of(pid_t pid, int64_t *ret_age, pid_t *ret_parent)
-{
-	g_autofree char *file = g_strdup_printf("/proc/%d/stat", pid);
-	g_autofree char *text = NULL;
-	unsigned long long ticks;
-	struct timespec boot;
-	const char *rest;
-
-	if (!g_file_get_contents(file, &text, NULL, NULL) || !(rest = g_strrstr(text, ") ")))
-		return false;
-	/* after the name: state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime cutime cstime
-	 * priority nice threads itreal starttime */
-	if (sscanf(rest + 2,
-		   "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-		   "%llu",
-		   ret_parent, &ticks) != 2)
-		return false;
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	*ret_age = boot.tv_sec * G_USEC_PER_SEC + boot.tv_nsec / 1000 -
-		   (int64_t)(ticks * G_USEC_PER_SEC / sysconf(_SC_CLK_TCK));
-	return true;
-}
-
 static int look_at(pid_t pid, void *data)
 {
 	struct look *look = data;
@@ -334,7 +298,7 @@ static int look_at(pid_t pid, void *data)
 		return 1;
 	look->left--;
 	look->all_left--;
-	if (!age_of(pid, &age, &parent) || age > LOOK_USEC)
+	if (!acg_proc_born(pid, &age, &parent) || age > LOOK_USEC)
 		return 0;
 	line = command_line(pid);
 	if (*line)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What /proc tells of a single process: memory and CPU time. The texts are read by functions of
+ * What /proc tells of a single process: who it is, where, and its memory. The texts are read by functions of
  * their own, since a process chooses its name, and with it a part of them.
  */
 #ifndef AGENTCG_POLICY_PROCFS_H
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "bpf/error.h"
 
 /* Bytes. */
 struct acg_proc_memory {
@@ -37,6 +39,30 @@ bool acg_proc_rss(pid_t pid, struct acg_proc_memory *ret_memory);
  * 2 ms for 1 GiB in 4 KiB pages.
  */
 bool acg_proc_pss(pid_t pid, struct acg_proc_memory *ret_memory);
+
+#define ACG_PID_LEVELS 33 /* MAX_PID_NS_LEVEL of the kernel, and the first namespace */
+
+/* Who a process (or thread) is. */
+struct acg_proc_ids {
+	pid_t tgid;
+	unsigned int threads;
+	uid_t uid; /* (uid_t)-1: its real, effective and saved user differ (setuid programs) */
+	unsigned int levels;        /* pid namespaces that it is in; 1: this process's own */
+	pid_t pids[ACG_PID_LEVELS]; /* of its process, in each of them, outermost first */
+};
+
+/* From the text of status. False: not such a text. */
+bool acg_proc_parse_ids(const char *text, struct acg_proc_ids *ret_ids);
+bool acg_proc_ids(pid_t pid, struct acg_proc_ids *ret_ids); /* false: it is gone */
+
+/* The first process of a nested pid namespace: its end is that of a whole sandbox. */
+bool acg_proc_ns_init(const struct acg_proc_ids *ids);
+
+/* The path of its cgroup within the cgroup2 mount; free with g_free. ESRCH: it is gone, or in none. */
+int acg_proc_cgroup(pid_t pid, char **ret_path, GError **error);
+
+/* How long ago it was forked, usec, and its parent; false: it is gone. */
+bool acg_proc_born(pid_t pid, int64_t *ret_age, pid_t *ret_parent);
 
 /* True if it may still do something: it is there, and neither stopped nor a zombie. */
 bool acg_proc_active(pid_t pid);

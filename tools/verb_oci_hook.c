@@ -17,6 +17,7 @@
 #include "fusefs/graft.h"
 #include "policy/hint.h"
 #include "policy/policy.h"
+#include "policy/procfs.h"
 #include "policy/registry.h"
 #include "tools/tree.h"
 #include "tools/verbs.h"
@@ -69,26 +70,6 @@ static char *agent_name(const struct container *container, int number)
 {
 	return number == 1 ? g_strdup(container->name)
 			   : g_strdup_printf("%s-%d", container->name, number);
-}
-
-/* The path of the process's cgroup within the cgroup2 mount. Free with g_free. */
-static char *cgroup_of(pid_t pid, GError **error)
-{
-	g_autofree char *path = g_strdup_printf("/proc/%d/cgroup", pid);
-	g_autofree char *text = NULL;
-	const char *line;
-
-	if (!g_file_get_contents(path, &text, NULL, NULL)) {
-		acg_fail(error, ESRCH, "there is no process %d", pid);
-		return NULL;
-	}
-	line = g_str_has_prefix(text, "0::") ? text : strstr(text, "\n0::");
-	if (!line) {
-		acg_fail(error, ENOTSUP, "process %d is in no cgroup of version 2", pid);
-		return NULL;
-	}
-	line = strstr(line, "0::") + 3;
-	return g_strndup(line, strcspn(line, "\n"));
 }
 
 /* The container's configuration, and what of it matters here. */
@@ -249,9 +230,11 @@ static int adopt(const char *tree, const struct container *container, const char
 
 static int make_agent(const char *tree, const struct container *container, GError **error)
 {
-	g_autofree char *cgroup = cgroup_of(container->pid, error);
-	g_autofree char *directory = NULL;
-	int ret = cgroup ? adopt(tree, container, cgroup, &directory, error) : -ESRCH;
+	g_autofree char *cgroup = NULL, *directory = NULL;
+	int ret = acg_proc_cgroup(container->pid, &cgroup, error);
+
+	if (!ret)
+		ret = adopt(tree, container, cgroup, &directory, error);
 
 	if (ret)
 		return ret;

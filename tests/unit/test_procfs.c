@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -57,6 +58,52 @@ static void rollup_texts(void **state)
 	assert_false(acg_proc_parse_rollup("", &memory));
 }
 
+static void ids_texts(void **state)
+{
+	static const char nested[] = "Name:\tTgid: 7\nTgid:\t120\nPid:\t121\n"
+				     "Uid:\t1000\t1000\t1000\t1000\n"
+				     "NStgid:\t120\t31\t1\nNSpid:\t121\t32\t2\nThreads:\t3\n";
+	static const char setuid[] = "Tgid:\t5\nUid:\t1000\t0\t0\t0\nNStgid:\t5\nThreads:\t1\n";
+	static const char first[] = "Tgid:\t1\nUid:\t0\t0\t0\t0\nNStgid:\t1\nThreads:\t1\n";
+	struct acg_proc_ids ids = {.tgid = 77};
+
+	(void)state;
+	assert_false(acg_proc_parse_ids("Name:\tx\n", &ids));
+	assert_int_equal(ids.tgid, 77);
+	assert_true(acg_proc_parse_ids(nested, &ids));
+	assert_int_equal(ids.tgid, 120);
+	assert_int_equal(ids.threads, 3);
+	assert_int_equal(ids.uid, 1000);
+	assert_int_equal(ids.levels, 3);
+	assert_int_equal(ids.pids[1], 31);
+	assert_true(acg_proc_ns_init(&ids));
+	assert_true(acg_proc_parse_ids(setuid, &ids));
+	assert_int_equal(ids.uid, (uid_t)-1);
+	assert_int_equal(ids.levels, 1);
+	/* the machine's own first process is no sandbox */
+	assert_true(acg_proc_parse_ids(first, &ids));
+	assert_false(acg_proc_ns_init(&ids));
+}
+
+static void own_process(void **state)
+{
+	int64_t age = -1;
+	pid_t parent = 0;
+	char *path = NULL;
+	GError *error = NULL;
+
+	(void)state;
+	assert_true(acg_proc_born(getpid(), &age, &parent));
+	assert_int_equal(parent, getppid());
+	assert_true(age >= -20000 && age < 3600ll * G_USEC_PER_SEC); /* a clock tick early at most */
+	if (acg_proc_cgroup(getpid(), &path, &error) == 0)
+		assert_int_equal(path[0], '/');
+	g_clear_error(&error);
+	g_free(path);
+	assert_int_equal(acg_proc_cgroup(INT_MAX, &path, &error), -ESRCH);
+	g_clear_error(&error);
+}
+
 /* Memory that a process is known to have, by both ways of counting it. */
 static void a_process_of_known_size(void **state)
 {
@@ -103,6 +150,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_texts),
 		cmocka_unit_test(rollup_texts),
+		cmocka_unit_test(ids_texts),
+		cmocka_unit_test(own_process),
 		cmocka_unit_test(a_process_of_known_size),
 		cmocka_unit_test(stopped_gone_and_zombies_are_not_active),
 	};
