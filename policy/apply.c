@@ -63,23 +63,6 @@ static int do_remove(struct acg_manager *manager, const struct acg_action *actio
 	return 0;
 }
 
-static int do_set(struct acg_manager *manager, const struct acg_action *action, GError **error)
-{
-	struct acg_enforcer *enforcer;
-
-	EACH_ENFORCER(manager, enforcer)
-	{
-		int ret = enforcer->ops->set
-				  ? enforcer->ops->set(enforcer, action->node, action->control,
-						       action->value, error)
-				  : 0;
-
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
 static int do_move(struct acg_manager *manager, const struct acg_action *action, GError **error)
 {
 	struct acg_enforcer *enforcer;
@@ -99,33 +82,40 @@ static int do_move(struct acg_manager *manager, const struct acg_action *action,
 	return 0;
 }
 
-static int do_freeze(struct acg_manager *manager, struct acg_node *node, bool frozen,
-		     GError **error)
+/* What an enforcer does of an action that needs nothing but its own function. 0: it has no part in it. */
+static int enforce(struct acg_enforcer *enforcer, const struct acg_action *action, GError **error)
 {
-	struct acg_enforcer *enforcer;
+	const struct acg_enforcer_ops *ops = enforcer->ops;
+	struct acg_node *node = action->node;
 
-	EACH_ENFORCER(manager, enforcer)
-	{
-		int ret = enforcer->ops->freeze
-				  ? enforcer->ops->freeze(enforcer, node, frozen, error)
-				  : 0;
-
-		if (ret)
-			return ret;
+	switch (action->type) {
+	case ACG_DO_SET:
+		return ops->set ? ops->set(enforcer, node, action->control, action->value, error)
+				: 0;
+	case ACG_DO_FREEZE:
+	case ACG_DO_THAW:
+		return ops->freeze
+			       ? ops->freeze(enforcer, node, action->type == ACG_DO_FREEZE, error)
+			       : 0;
+	case ACG_DO_SIGNAL:
+		return ops->signal ? ops->signal(enforcer, node, action->signo, error) : 0;
+	case ACG_DO_UPDATE:
+		return ops->update ? ops->update(enforcer, node, error) : 0;
+	case ACG_DO_RECLAIM:
+		return ops->reclaim ? ops->reclaim(enforcer, node, action->value, error) : 0;
+	default:
+		return 0;
 	}
-	return 0;
 }
 
-static int do_signal(struct acg_manager *manager, const struct acg_action *action, GError **error)
+static int do_enforce(struct acg_manager *manager, const struct acg_action *action, GError **error)
 {
 	struct acg_enforcer *enforcer;
+	int ret;
 
 	EACH_ENFORCER(manager, enforcer)
 	{
-		int ret = enforcer->ops->signal ? enforcer->ops->signal(enforcer, action->node,
-									action->signo, error)
-						: 0;
-
+		ret = enforce(enforcer, action, error);
 		if (ret)
 			return ret;
 	}
@@ -138,36 +128,6 @@ static void do_spare(const struct acg_call *call)
 
 	if (group && group->dirfd >= 0)
 		acg_spare_shells(group->dirfd, call->moved);
-}
-
-static int do_update(struct acg_manager *manager, struct acg_node *node, GError **error)
-{
-	struct acg_enforcer *enforcer;
-
-	EACH_ENFORCER(manager, enforcer)
-	{
-		int ret = enforcer->ops->update ? enforcer->ops->update(enforcer, node, error) : 0;
-
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static int do_reclaim(struct acg_manager *manager, const struct acg_action *action, GError **error)
-{
-	struct acg_enforcer *enforcer;
-
-	EACH_ENFORCER(manager, enforcer)
-	{
-		int ret = enforcer->ops->reclaim ? enforcer->ops->reclaim(enforcer, action->node,
-									  action->value, error)
-						 : 0;
-
-		if (ret)
-			return ret;
-	}
-	return 0;
 }
 
 static void do_record(struct acg_manager *manager, struct acg_call *call, struct acg_time now)
@@ -211,21 +171,17 @@ static int do_action(struct acg_manager *manager, const struct acg_action *actio
 		acg_manager_save(manager, action->node);
 		return 0;
 	case ACG_DO_SET:
-		return do_set(manager, action, error);
-	case ACG_DO_MOVE:
-		return do_move(manager, action, error);
 	case ACG_DO_FREEZE:
 	case ACG_DO_THAW:
-		return do_freeze(manager, action->node, action->type == ACG_DO_FREEZE, error);
 	case ACG_DO_SIGNAL:
-		return do_signal(manager, action, error);
+	case ACG_DO_UPDATE:
+	case ACG_DO_RECLAIM:
+		return do_enforce(manager, action, error);
+	case ACG_DO_MOVE:
+		return do_move(manager, action, error);
 	case ACG_DO_SPARE:
 		do_spare(acg_node_call(action->node));
 		return 0;
-	case ACG_DO_UPDATE:
-		return do_update(manager, action->node, error);
-	case ACG_DO_RECLAIM:
-		return do_reclaim(manager, action, error);
 	case ACG_DO_RECORD:
 		do_record(manager, acg_node_call(action->node), now);
 		return 0;
