@@ -22,6 +22,7 @@ struct job {
 	int dirfd;
 	char *name;
 	uint64_t reclaim; /* bytes to be asked back; 0: what would keep the cgroup in the kernel */
+	bool started;     /* the thread is at it; one at most */
 };
 
 struct acg_reaper {
@@ -85,11 +86,12 @@ static void scrape(struct acg_reaper *reaper)
 }
 
 /* Both may take long: not under the lock, and on a descriptor of our own. */
-static void reclaim_first(struct acg_reaper *reaper, const struct job *job)
+static void reclaim_first(struct acg_reaper *reaper, struct job *job)
 {
 	int dirfd = fcntl(job->dirfd, F_DUPFD_CLOEXEC, 0);
 	uint64_t bytes = job->reclaim;
 
+	job->started = true;
 	g_mutex_unlock(&reaper->lock);
 	if (bytes)
 		acg_reclaim_bytes(dirfd, bytes);
@@ -139,7 +141,8 @@ static void *reap(void *data)
 		}
 		if (reaper->reclaims)
 			reclaim_first(reaper, job);
-		if (g_queue_peek_head(&reaper->jobs) == job) /* else flushed meanwhile */
+		job = g_queue_peek_head(&reaper->jobs);
+		if (job && (job->started || !reaper->reclaims)) /* else flushed meanwhile */
 			remove_first(reaper);
 	}
 	g_mutex_unlock(&reaper->lock);
@@ -187,7 +190,9 @@ void acg_reaper_push(struct acg_reaper *reaper, int parent_dirfd, int dirfd, con
 {
 	struct job *job = g_new(struct job, 1);
 
-	*job = (struct job){fcntl(parent_dirfd, F_DUPFD_CLOEXEC, 0), dirfd, g_strdup(name), 0};
+	*job = (struct job){.parent_dirfd = fcntl(parent_dirfd, F_DUPFD_CLOEXEC, 0),
+			    .dirfd = dirfd,
+			    .name = g_strdup(name)};
 	push(reaper, job);
 }
 
@@ -198,15 +203,25 @@ void acg_reaper_reclaim(struct acg_reaper *reaper, int dirfd, uint64_t bytes)
 	if (!reaper->reclaims || !bytes)
 		return;
 	job = g_new(struct job, 1);
-	*job = (struct job){-1, fcntl(dirfd, F_DUPFD_CLOEXEC, 0), NULL, bytes};
+	*job = (struct job){
+		.parent_dirfd = -1, .dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0), .reclaim = bytes};
 	push(reaper, job);
 }
 
 void acg_reaper_flush(struct acg_reaper *reaper)
 {
+	GList *next;
+
 	g_mutex_lock(&reaper->lock);
-	while (!g_queue_is_empty(&reaper->jobs))
-		remove_group(g_queue_pop_head(&reaper->jobs));
+	for (GList *link = reaper->jobs.head; link; link = next) {
+		struct job *job = link->data;
+
+		next = link->next;
+		if (job->parent_dirfd < 0)
+			continue; /* nobody waits for it */
+		g_queue_delete_link(&reaper->jobs, link);
+		remove_group(job);
+	}
 	while (reaper->busy)
 		g_cond_wait(&reaper->idle, &reaper->lock);
 	g_mutex_unlock(&reaper->lock);

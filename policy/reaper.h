@@ -26,7 +26,7 @@ void acg_reaper_push(struct acg_reaper *reaper, int parent_dirfd, int dirfd, con
 /* Asks back so many bytes of a cgroup, before what is queued later; dirfd is duplicated. Without a memory controller: nothing. */
 void acg_reaper_reclaim(struct acg_reaper *reaper, int dirfd, uint64_t bytes);
 
-/* A cgroup of this name is wanted again, or its parent is to go: removes a queued one now. */
+/* A cgroup of this name is wanted again, or its parent is to go: removes the queued ones now. What is to be asked back still is. */
 void acg_reaper_flush(struct acg_reaper *reaper);
 
 #endif

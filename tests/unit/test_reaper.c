@@ -66,11 +66,38 @@ static void a_flush_and_the_end_remove_what_is_queued(void **state)
 	tmp_free(dir);
 }
 
+/* An agent goes while another one's memory is still to be asked back. */
+static void a_flush_drops_no_reclaim(void **state)
+{
+	char *dir = tmp_new();
+	int dirfd = tmp_open(dir);
+	g_autofree char *file = g_build_filename(dir, "memory.reclaim", NULL);
+	struct acg_reaper *reaper = acg_reaper_new(dirfd, true);
+	struct stat st = {0};
+
+	(void)state;
+	tmp_write(dir, "memory.reclaim", "");
+	tmp_mkdir(dir, "call-a");
+	acg_reaper_reclaim(reaper, dirfd, 4096);
+	push(reaper, dir, dirfd, "call-a");
+	acg_reaper_flush(reaper);
+	assert_false(is_there(dir, "call-a"));
+	for (unsigned int i = 0; i < 10000 && !st.st_size; i++) {
+		assert_int_equal(stat(file, &st), 0);
+		g_usleep(1000);
+	}
+	assert_int_equal(st.st_size, strlen("4096"));
+	acg_reaper_free(reaper);
+	close(dirfd);
+	tmp_free(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_go_without_being_waited_for),
 		cmocka_unit_test(a_flush_and_the_end_remove_what_is_queued),
+		cmocka_unit_test(a_flush_drops_no_reclaim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
