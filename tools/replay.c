@@ -17,6 +17,7 @@
 #define SAME_NAMES   1000                 /* replays of one task at the same time */
 #define REMOVE_TRIES 500                  /* times REMOVE_PAUSE: ten seconds */
 #define REMOVE_PAUSE (20 * 1000)          /* usec */
+#define LATE_LINES   (3 * G_USEC_PER_SEC) /* usec: calls that nobody ends end a little later */
 #define PROGRESS     (500 * 1000 * 1000L) /* nsec */
 #define SAMPLE       (20 * 1000 * 1000L)  /* nsec */
 
@@ -25,7 +26,9 @@ static void free_agent(void *data)
 	struct acg_replay_agent *agent = data;
 
 	if (agent->shared)
-		munmap(agent->shared, agent->shared_size);
+		munmap(agent->shared, agent->shared->size);
+	if (agent->shared_fd >= 0)
+		close(agent->shared_fd);
 	acg_plan_free(agent->plan);
 	g_free(agent->name);
 	g_free(agent->dir);
@@ -58,7 +61,7 @@ void acg_replay_add(struct acg_replay *replay, const struct acg_trace *trace, do
 	agent->trace = trace;
 	agent->plan = acg_plan_new(trace, scale);
 	agent->speed = speed;
-	agent->meeting[0] = agent->meeting[1] = -1;
+	agent->meeting[0] = agent->meeting[1] = agent->shared_fd = -1;
 	agent->priority = priority;
 	g_ptr_array_add(replay->agents, agent);
 }
@@ -116,18 +119,33 @@ static bool is_ours(const struct acg_replay_agent *agent, const char *line)
 		       agent->start_real / (double)G_USEC_PER_SEC;
 }
 
+static GPtrArray *own_history(const struct acg_replay_agent *agent)
+{
+	g_autofree char *text = acg_tree_read(NULL, agent->dir, "history", NULL);
+	g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+	GPtrArray *ours = g_ptr_array_new_with_free_func(g_free);
+
+	for (char **line = lines; *line; line++)
+		if (is_ours(agent, *line))
+			g_ptr_array_add(ours, g_strdup(*line));
+	return ours;
+}
+
 /* History goes with its agent: it is taken over before. */
 static void take_history(struct acg_replay *replay, struct acg_replay_agent *agent)
 {
-	g_autofree char *text = acg_tree_read(NULL, agent->dir, "history", NULL);
-	g_auto(GStrv) lines = text ? g_strsplit(text, "\n", -1) : NULL;
+	g_autoptr(GPtrArray) lines = own_history(agent);
+	int64_t end = g_get_monotonic_time() + LATE_LINES;
 
-	for (char **line = lines; line && *line; line++) {
-		if (!is_ours(agent, *line))
-			continue;
-		agent->recorded++;
-		g_string_append_printf(replay->history, "%s\n", *line);
+	while (agent->unmarked && lines->len < agent->plan->calls->len &&
+	       g_get_monotonic_time() < end) {
+		usleep(REMOVE_PAUSE);
+		g_ptr_array_unref(lines);
+		lines = own_history(agent);
 	}
+	agent->recorded = lines->len;
+	for (unsigned int i = 0; i < lines->len; i++)
+		g_string_append_printf(replay->history, "%s\n", (char *)lines->pdata[i]);
 }
 
 /* Calls whose processes were killed end by themselves, a moment later. */
@@ -196,6 +214,7 @@ static int start(struct acg_replay *replay, struct acg_replay_agent *agent, GErr
 	if (ret)
 		return ret;
 	agent->plain = replay->plain;
+	agent->unmarked = replay->unmarked;
 	if (agent->plain)
 		ret = limit_plain(replay, agent, error);
 	else if (agent->priority != ACG_PRIORITY_NORMAL)

@@ -9,12 +9,13 @@
 #include "tools/replay_agent.h"
 
 struct acg_replay {
-	const char *root;     /* of the tree */
-	const char *plain;    /* a cgroup below which agents are plain cgroups instead; NULL: none */
-	uint64_t limit;       /* memory.max of each plain one, bytes; ACG_MAX: none */
-	bool meet;            /* they meet at their peaks; all of them run together then */
-	FILE *samples;        /* what each holds, many times a second; NULL: nobody asks */
-	GPtrArray *agents;    /* struct acg_replay_agent, owned */
+	const char *root;  /* of the tree */
+	const char *plain; /* a cgroup below which agents are plain cgroups instead; NULL: none */
+	uint64_t limit;    /* memory.max of each plain one, bytes; ACG_MAX: none */
+	bool unmarked;     /* `bash -c COMMAND` instead of markers */
+	bool meet;         /* they meet at their peaks; all of them run together then */
+	FILE *samples;     /* what each holds, many times a second; NULL: nobody asks */
+	GPtrArray *agents; /* struct acg_replay_agent, owned */
 	unsigned int at_once; /* that run together */
 	GString *history;     /* the lines that the agents left, in the order in which they ended */
 	bool progress;        /* a line on standard error that is written over */

@@ -4,9 +4,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "policy/registry.h"
 #include "tools/replay_hold.h"
 #include "tools/tree.h"
+#include "tools/verbs.h"
 
 struct driver {
 	struct acg_replay_agent *agent;
@@ -125,30 +128,70 @@ static bool tie_to_parent(pid_t parent)
 	return getppid() == parent;
 }
 
-static int work(const struct driver *driver, const struct acg_plan_call *planned,
-		struct acg_replay_result *result)
+static int work(struct acg_replay_shared *shared, struct acg_replay_result *result)
 {
-	struct acg_replay_shared *shared = driver->agent->shared;
+	const struct acg_replay_task *task = &result->task;
+	const struct acg_step *steps = acg_replay_steps(shared) + task->first_step;
 	struct acg_hold hold;
 
-	if (!driver->agent->plain)
-		begin(driver, planned->call, result);
-	if (acg_hold_init(&hold, planned->peak, driver->agent->speed) < 0)
+	if (acg_hold_init(&hold, task->peak, shared->speed) < 0)
 		return 1;
 	hold.ret_peak = &result->touched;
 	hold.ret_held = &result->held;
-	hold.steps = shared->steps + result->first;
-	hold.n_steps = &result->n_steps;
-	hold.steps_room = planned->growth;
-	for (unsigned int i = 0; i < planned->steps->len; i++) {
-		const struct acg_step *step = &g_array_index(planned->steps, struct acg_step, i);
+	hold.steps = acg_replay_latencies(shared) + task->first_growth;
+	hold.n_steps = &result->n_growths;
+	hold.steps_room = task->growths;
+	for (unsigned int i = 0; i < task->n_steps; i++) {
 		int64_t left;
 
-		acg_hold_step(&hold, step);
-		while ((left = acg_hold_until(&hold, step->end)))
+		acg_hold_step(&hold, &steps[i]);
+		while ((left = acg_hold_until(&hold, steps[i].end)))
 			sleep_usec(left);
 	}
 	return 0;
+}
+
+int acg_replay_worker(const char *what)
+{
+	struct acg_replay_shared *shared;
+	unsigned int fd, call;
+	struct stat st;
+
+	if (sscanf(what, "%u:%u", &fd, &call) != 2 || fstat(fd, &st) < 0)
+		return ACG_EXIT_USAGE;
+	shared = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (shared == MAP_FAILED || shared->size != (size_t)st.st_size || call >= shared->n_calls)
+		return ACG_EXIT_USAGE;
+	return work(shared, &shared->results[call]);
+}
+
+/* For bash to read: the worker in the place of the command. A memfd, to be inherited; -1: no memory. */
+static int worker_script(int shared_fd, unsigned int call)
+{
+	g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+	g_autofree char *quoted = g_shell_quote(self ? self : "");
+	int fd = memfd_create("replay-worker", 0);
+
+	if (fd >= 0)
+		dprintf(fd, "unset BASH_ENV; exec %s replay --worker %d:%u\n", quoted, shared_fd,
+			call);
+	return fd;
+}
+
+/* Returns only if bash cannot be run. */
+static void become_bash(const struct driver *driver, unsigned int i)
+{
+	const char *command = plan_call(driver, i)->call->command;
+	int script = worker_script(driver->agent->shared_fd, i);
+	g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", script);
+	sigset_t none;
+
+	fcntl(driver->agent->shared_fd, F_SETFD, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	g_setenv("BASH_ENV", path, TRUE);
+	driver->agent->shared->results[i].begun = g_get_real_time();
+	execl("/bin/bash", "bash", "-c", command && *command ? command : ":", NULL);
 }
 
 /* Only processes that drive come to the meeting. */
@@ -168,7 +211,14 @@ static int be_worker(struct driver *driver, unsigned int i, pid_t parent)
 	if (!tie_to_parent(parent))
 		return 1;
 	leave_meeting(driver->agent);
-	return work(driver, plan_call(driver, i), result);
+	if (driver->agent->unmarked) {
+		become_bash(driver, i);
+		return 127;
+	}
+	result->begun = g_get_real_time();
+	if (!driver->agent->plain)
+		begin(driver, plan_call(driver, i)->call, result);
+	return work(driver->agent->shared, result);
 }
 
 static void start_call(struct driver *driver, unsigned int i)
@@ -182,6 +232,7 @@ static void start_call(struct driver *driver, unsigned int i)
 		_exit(be_worker(driver, i, parent));
 	if (child > 0) {
 		driver->workers[i] = child;
+		result->pid = child;
 		return;
 	}
 	g_snprintf(result->refused, sizeof(result->refused), "fork: %s", g_strerror(errno));
@@ -203,6 +254,7 @@ static void reap(struct driver *driver)
 			if (driver->workers[i] != child)
 				continue;
 			driver->workers[i] = 0;
+			result->ended = g_get_real_time();
 			result->held = 0;
 			result->exit =
 				WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -317,29 +369,71 @@ static int enter_and_drive(struct acg_replay_agent *agent, pid_t parent)
 
 /* --- from outside ----------------------------------------------------------------------------- */
 
+struct acg_step *acg_replay_steps(const struct acg_replay_shared *shared)
+{
+	return (struct acg_step *)&shared->results[shared->n_calls];
+}
+
+uint32_t *acg_replay_latencies(const struct acg_replay_shared *shared)
+{
+	return (uint32_t *)(acg_replay_steps(shared) + shared->n_steps);
+}
+
+static void count(const struct acg_plan *plan, struct acg_replay_shared *counted)
+{
+	size_t latencies = 1;
+
+	for (unsigned int i = 0; i < plan->calls->len; i++) {
+		const struct acg_plan_call *call =
+			&g_array_index(plan->calls, struct acg_plan_call, i);
+
+		counted->n_steps += call->steps->len;
+		latencies += call->growth;
+	}
+	counted->n_calls = plan->calls->len;
+	counted->size = sizeof(*counted) + counted->n_calls * sizeof(*counted->results) +
+			counted->n_steps * sizeof(struct acg_step) + latencies * sizeof(uint32_t);
+}
+
+static void fill_in(const struct acg_plan *plan, struct acg_replay_shared *shared)
+{
+	uint32_t step = 0, growth = 0;
+
+	for (unsigned int i = 0; i < plan->calls->len; i++) {
+		const struct acg_plan_call *call =
+			&g_array_index(plan->calls, struct acg_plan_call, i);
+
+		shared->results[i].task = (struct acg_replay_task){
+			.peak = call->peak,
+			.first_step = step,
+			.n_steps = call->steps->len,
+			.first_growth = growth,
+			.growths = call->growth,
+		};
+		memcpy(acg_replay_steps(shared) + step, call->steps->data,
+		       call->steps->len * sizeof(struct acg_step));
+		step += call->steps->len;
+		growth += call->growth;
+	}
+}
+
 static int share(struct acg_replay_agent *agent, GError **error)
 {
-	const GArray *calls = agent->plan->calls;
-	size_t steps_at = sizeof(*agent->shared) + calls->len * sizeof(*agent->shared->results);
-	uint32_t growth = 0;
-	void *memory;
+	struct acg_replay_shared counted = {.speed = agent->speed};
+	void *memory = MAP_FAILED;
 
-	for (unsigned int i = 0; i < calls->len; i++)
-		growth += g_array_index(calls, struct acg_plan_call, i).growth;
-	agent->shared_size = steps_at + (growth + 1) * sizeof(uint32_t);
+	count(agent->plan, &counted);
+	agent->shared_fd = memfd_create("replay", MFD_CLOEXEC);
 	/* Populated here: nobody but us shall be charged for it. */
-	memory = mmap(NULL, agent->shared_size, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (agent->shared_fd >= 0 && ftruncate(agent->shared_fd, counted.size) == 0)
+		memory = mmap(NULL, counted.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			      agent->shared_fd, 0);
 	if (memory == MAP_FAILED)
 		return acg_fail_errno(error, errno, "no memory for the results of agent %s",
 				      agent->name);
 	agent->shared = memory;
-	agent->shared->steps = (uint32_t *)((char *)memory + steps_at);
-	growth = 0;
-	for (unsigned int i = 0; i < calls->len; i++) {
-		agent->shared->results[i].first = growth;
-		growth += g_array_index(calls, struct acg_plan_call, i).growth;
-	}
+	*agent->shared = counted;
+	fill_in(agent->plan, agent->shared);
 	return 0;
 }
 

@@ -34,7 +34,8 @@ void acg_replay_figures(const struct acg_replay_agent *agent, struct acg_replay_
 		figures.survived += result->state == ACG_REPLAY_DONE && result->exit == 0;
 		figures.delayed += result->delayed;
 		figures.frozen += result->frozen;
-		g_array_append_vals(steps, shared->steps + result->first, result->n_steps);
+		g_array_append_vals(steps, acg_replay_latencies(shared) + result->task.first_growth,
+				    result->n_growths);
 	}
 	g_array_sort(steps, compare_usec);
 	figures.growth_steps = steps->len;
@@ -105,6 +106,9 @@ static void call_object(const struct acg_replay_agent *agent, unsigned int i, GS
 		acg_json_null(out, "exit");
 	acg_json_unsigned(out, "touched", result->touched);
 	acg_json_unsigned(out, "memory_peak", result->peak);
+	acg_json_signed(out, "pid", result->pid);
+	acg_json_seconds(out, "begin", result->begun);
+	acg_json_seconds(out, "end", result->ended);
 	acg_json_signed(out, "duration_ms", result->duration);
 	acg_json_signed(out, "delayed_ms", result->delayed);
 	acg_json_signed(out, "frozen_ms", result->frozen);

@@ -12,9 +12,9 @@
 struct options {
 	double speed, scale;
 	int at_once;
-	char *priorities, *synthetic, *write, *history, *plain, *limit, *samples;
+	char *priorities, *synthetic, *write, *history, *plain, *limit, *samples, *worker;
 	int count;
-	gboolean json, meet;
+	gboolean json, meet, unmarked;
 };
 
 static void free_trace(void *trace)
@@ -92,6 +92,9 @@ static int check(const struct options *options, GError **error)
 		return acg_fail(error, EINVAL, "the speed is a number above 0: 1 is as recorded");
 	if (!(options->scale > 0 && options->scale <= 1e6))
 		return acg_fail(error, EINVAL, "the scale is a number above 0: 1 is as recorded");
+	if (options->unmarked && options->plain)
+		return acg_fail(error, EINVAL,
+				"--unmarked is for a tree: a plain cgroup has no rules");
 	if (options->at_once < 0 || options->count < 1 || options->count > 10000)
 		return acg_fail(error, EINVAL, "--at-once is 0 or more, --count 1 to 10000");
 	return 0;
@@ -118,6 +121,10 @@ static int parse(int *argc, char ***argv, struct options *options, GError **erro
 		 "CGROUP"},
 		{"limit", 0, 0, G_OPTION_ARG_STRING, &options->limit,
 		 "memory.max of each plain cgroup (none)", "SIZE"},
+		{"unmarked", 0, 0, G_OPTION_ARG_NONE, &options->unmarked,
+		 "no markers: each call is a `bash -c COMMAND`, for the policy's auto rules", NULL},
+		{"worker", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &options->worker,
+		 "what such a bash runs", "FD:CALL"},
 		{"meet", 0, 0, G_OPTION_ARG_NONE, &options->meet,
 		 "they wait for one another where each begins its peak", NULL},
 		{"samples", 0, 0, G_OPTION_ARG_FILENAME, &options->samples,
@@ -197,6 +204,7 @@ static int replay_traces(const struct options *options, const GPtrArray *traces,
 		acg_replay_add(replay, traces->pdata[i], options->scale, options->speed,
 			       g_array_index(priorities, enum acg_priority, i % priorities->len));
 	replay->plain = options->plain;
+	replay->unmarked = options->unmarked;
 	replay->meet = options->meet;
 	ret = set_limit(options, replay, &error) < 0 || open_samples(options, replay, &error) < 0 ||
 	      acg_replay_run(replay, &error) < 0;
@@ -212,25 +220,39 @@ static int replay_traces(const struct options *options, const GPtrArray *traces,
 	return ret;
 }
 
-int acg_verb_replay(int argc, char **argv)
+static int replay_or_write(const struct options *options, char **paths)
 {
 	g_autoptr(GPtrArray) traces = g_ptr_array_new_with_free_func(free_trace);
 	g_autoptr(GArray) priorities = g_array_new(FALSE, FALSE, sizeof(enum acg_priority));
-	struct options options = {.speed = 1, .scale = 1, .count = 4};
 	g_autoptr(GError) error = NULL;
 	int ret = 0;
 
-	if (parse(&argc, &argv, &options, &error) < 0 ||
-	    parse_priorities(options.priorities, priorities, &error) < 0 ||
-	    load(argv + 1, traces, &error) < 0 || make_up(&options, traces, &error) < 0 ||
-	    (!traces->len && acg_fail(&error, EINVAL, "give traces, or --synthetic SEED") < 0)) {
+	if (parse_priorities(options->priorities, priorities, &error) < 0 ||
+	    load(paths, traces, &error) < 0 || make_up(options, traces, &error) < 0 ||
+	    (!traces->len && acg_fail(&error, EINVAL, "give traces, or --synthetic SEED") < 0))
+		ret = ACG_EXIT_USAGE;
+	else if (!options->write)
+		return replay_traces(options, traces, priorities);
+	else if (write_traces(options->write, traces, &error) < 0)
+		ret = 1;
+	if (error)
+		fprintf(stderr, "agentcg replay: %s\n", error->message);
+	return ret;
+}
+
+int acg_verb_replay(int argc, char **argv)
+{
+	struct options options = {.speed = 1, .scale = 1, .count = 4};
+	g_autoptr(GError) error = NULL;
+	int ret;
+
+	if (parse(&argc, &argv, &options, &error) < 0) {
 		fprintf(stderr, "agentcg replay: %s\n", error->message);
 		ret = ACG_EXIT_USAGE;
-	} else if (!options.write) {
-		ret = replay_traces(&options, traces, priorities);
-	} else if (write_traces(options.write, traces, &error) < 0) {
-		fprintf(stderr, "agentcg replay: %s\n", error->message);
-		ret = 1;
+	} else if (options.worker) {
+		ret = acg_replay_worker(options.worker);
+	} else {
+		ret = replay_or_write(&options, argv + 1);
 	}
 	g_free(options.priorities);
 	g_free(options.synthetic);
@@ -239,5 +261,6 @@ int acg_verb_replay(int argc, char **argv)
 	g_free(options.plain);
 	g_free(options.limit);
 	g_free(options.samples);
+	g_free(options.worker);
 	return ret;
 }
