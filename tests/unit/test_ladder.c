@@ -45,354 +45,344 @@ static void press_on(struct fixture *fixture, struct acg_agent *agent, int64_t u
 	}
 }
 
+/* One call, above its grant of 100M. */
+static struct acg_call *one_call_runs_short(struct fixture *fixture, uint64_t bytes)
+{
+	struct acg_call *call = begin(fixture, fixture->agent, "x", "make", &low);
+
+	uses(call, bytes);
+	agent_runs_short(fixture, fixture->agent);
+	return call;
+}
+
+/* x is 400M above its grant, y within it. */
+static void two_calls_run_short(struct fixture *fixture, struct acg_call **ret_x,
+				struct acg_call **ret_y)
+{
+	*ret_x = begin(fixture, fixture->agent, "x", "make", &low);
+	*ret_y = begin(fixture, fixture->agent, "y", "make", &medium);
+	uses(*ret_x, 500 * MIB);
+	uses(*ret_y, 300 * MIB);
+	agent_runs_short(fixture, fixture->agent);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = g_new(struct fixture, 1);
+
+	*fixture = fixture_new(policy_text);
+	fixture->agent = add_agent(fixture, NULL, "a");
+	*state = fixture;
+	return 0;
+}
+
+static int take_down(void **state)
+{
+	fixture_free(*state);
+	g_free(*state);
+	return 0;
+}
+
 static void page_cache_is_no_pressure(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
 	struct acg_usage usage = {
 		.memory_current = 1000 * MIB, .memory_held = 300 * MIB, .high_events = 5};
 
-	(void)state;
-	begin(&fixture, agent, "x", "make", &low);
-	clear_actions(&fixture);
-	acg_engine_usage(fixture.engine, &agent->node, &usage, fixture.now, fixture.actions);
+	begin(fixture, agent, "x", "make", &low);
+	clear_actions(fixture);
+	acg_engine_usage(fixture->engine, &agent->node, &usage, fixture->now, fixture->actions);
 	assert_int_equal(agent->pressure_since, 0);
-	assert_int_equal(fixture.actions->len, 0);
-	fixture_free(&fixture);
+	assert_int_equal(fixture->actions->len, 0);
 }
 
 static void over_its_grant_is_throttled_at_once(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *over = begin(&fixture, agent, "over", "make", &low);
-	struct acg_call *within = begin(&fixture, agent, "within", "make", &medium);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *over = begin(fixture, agent, "over", "make", &low);
+	struct acg_call *within = begin(fixture, agent, "within", "make", &medium);
 
-	(void)state;
 	uses(over, 300 * MIB);
 	uses(within, 300 * MIB);
-	agent_runs_short(&fixture, agent);
-	assert_int_equal(value_set(&fixture, &over->node, ACG_CONTROL_MEMORY_HIGH), 100 * MIB);
+	agent_runs_short(fixture, agent);
+	assert_int_equal(value_set(fixture, &over->node, ACG_CONTROL_MEMORY_HIGH), 100 * MIB);
 	assert_int_equal(over->state, ACG_CALL_THROTTLED);
-	assert_non_null(find_action(&fixture, ACG_DO_UPDATE, &over->node)); /* the scheduler hears of it */
-	assert_null(find_action(&fixture, ACG_DO_UPDATE, &within->node));
+	assert_non_null(find_action(fixture, ACG_DO_UPDATE, &over->node)); /* the scheduler hears of it */
+	assert_null(find_action(fixture, ACG_DO_UPDATE, &within->node));
 	assert_int_equal(within->state, ACG_CALL_RUNNING);
-	assert_int_equal(value_set(&fixture, &within->node, ACG_CONTROL_MEMORY_HIGH), -1);
+	assert_int_equal(value_set(fixture, &within->node, ACG_CONTROL_MEMORY_HIGH), -1);
 	/* the tripwire must not throttle `self`, which is held at its own grant */
-	assert_int_equal((uint64_t)value_set(&fixture, &agent->node, ACG_CONTROL_MEMORY_HIGH),
+	assert_int_equal((uint64_t)value_set(fixture, &agent->node, ACG_CONTROL_MEMORY_HIGH),
 			 ACG_MAX);
-	assert_int_equal(value_set(&fixture, &agent->self, ACG_CONTROL_MEMORY_HIGH), 200 * MIB);
+	assert_int_equal(value_set(fixture, &agent->self, ACG_CONTROL_MEMORY_HIGH), 200 * MIB);
 	assert_non_null(over->feedback);
 	assert_null(within->feedback);
-	assert_int_equal(fixture.engine->deadline, fixture.now.mono + ACG_LADDER_TICK);
-	fixture_free(&fixture);
+	assert_int_equal(fixture->engine->deadline, fixture->now.mono + ACG_LADDER_TICK);
 }
 
 static void nobody_over_holds_the_next_victim(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *old = begin(&fixture, agent, "old", "make", &medium), *young;
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *old = begin(fixture, agent, "old", "make", &medium), *young;
 
-	(void)state;
-	turn(&fixture, SECOND);
-	young = begin(&fixture, agent, "young", "make", &medium);
+	turn(fixture, SECOND);
+	young = begin(fixture, agent, "young", "make", &medium);
 	uses(old, 350 * MIB);
 	uses(young, 350 * MIB);
-	agent_runs_short(&fixture, agent);
+	agent_runs_short(fixture, agent);
 	assert_int_equal(old->state, ACG_CALL_RUNNING);
 	assert_int_equal(young->state, ACG_CALL_THROTTLED);
-	assert_int_equal(value_set(&fixture, &young->node, ACG_CONTROL_MEMORY_HIGH), 350 * MIB);
-	fixture_free(&fixture);
+	assert_int_equal(value_set(fixture, &young->node, ACG_CONTROL_MEMORY_HIGH), 350 * MIB);
 }
 
 static void the_way_back(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *call = one_call_runs_short(fixture, 300 * MIB);
 	struct acg_usage calm = {.memory_held = 100 * MIB};
 
-	(void)state;
-	uses(call, 300 * MIB);
-	agent_runs_short(&fixture, agent);
 	calm.high_events = agent->usage.high_events;
-	acg_engine_usage(fixture.engine, &agent->node, &calm, fixture.now, fixture.actions);
-	turn(&fixture, SECOND);
-	clear_actions(&fixture);
-	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	acg_engine_usage(fixture->engine, &agent->node, &calm, fixture->now, fixture->actions);
+	turn(fixture, SECOND);
+	clear_actions(fixture);
+	acg_engine_tick(fixture->engine, fixture->now, fixture->actions);
 	assert_int_equal(call->state, ACG_CALL_THROTTLED); /* hysteresis: calm has to last */
-	turn(&fixture, SECOND);
-	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	turn(fixture, SECOND);
+	acg_engine_tick(fixture->engine, fixture->now, fixture->actions);
 	assert_int_equal(call->state, ACG_CALL_RUNNING);
-	assert_int_equal((uint64_t)value_set(&fixture, &call->node, ACG_CONTROL_MEMORY_HIGH),
+	assert_int_equal((uint64_t)value_set(fixture, &call->node, ACG_CONTROL_MEMORY_HIGH),
 			 ACG_MAX);
 	assert_int_equal(agent->pressure_since, 0);
-	assert_int_equal(fixture.engine->n_pressed, 0);
+	assert_int_equal(fixture->engine->n_pressed, 0);
 	assert_true(agent->node.controls[ACG_CONTROL_MEMORY_HIGH] <
 		    1024 * MIB);                       /* the tripwire is set again */
-	assert_int_equal(fixture.engine->deadline, 0); /* no timer ticks without cause */
-	fixture_free(&fixture);
+	assert_int_equal(fixture->engine->deadline, 0); /* no timer ticks without cause */
 }
 
 static void throttling_does_not_keep_itself_going(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *call = one_call_runs_short(fixture, 300 * MIB);
 	struct acg_usage usage = {.memory_current = 300 * MIB};
 	int64_t last;
 
-	(void)state;
-	uses(call, 300 * MIB);
-	agent_runs_short(&fixture, agent);
 	last = agent->pressure_last;
-	turn(&fixture, SECOND);
+	turn(fixture, SECOND);
 	usage.high_events++; /* it wants to grow, and the budget is short: a sign */
-	acg_engine_usage(fixture.engine, &call->node, &usage, fixture.now, fixture.actions);
+	acg_engine_usage(fixture->engine, &call->node, &usage, fixture->now, fixture->actions);
 	assert_true(agent->pressure_last > last);
 	last = agent->pressure_last;
-	turn(&fixture, SECOND);
+	turn(fixture, SECOND);
 	agent->usage.memory_held = 400 * MIB; /* it still wants to, but there is room */
 	usage.high_events++;
-	acg_engine_usage(fixture.engine, &call->node, &usage, fixture.now, fixture.actions);
+	acg_engine_usage(fixture->engine, &call->node, &usage, fixture->now, fixture->actions);
 	assert_int_equal(agent->pressure_last, last);
-	fixture_free(&fixture);
 }
 
 static void freezes_one_and_thaws_it(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *x = begin(&fixture, agent, "x", "make", &low);
-	struct acg_call *y = begin(&fixture, agent, "y", "make", &medium);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *x, *y;
 
-	(void)state;
-	uses(x, 500 * MIB);
-	uses(y, 300 * MIB);
-	agent_runs_short(&fixture, agent);
-	press_on(&fixture, agent, 2 * SECOND);
+	two_calls_run_short(fixture, &x, &y);
+	press_on(fixture, agent, 2 * SECOND);
 	assert_int_equal(x->state, ACG_CALL_THROTTLED);
-	press_on(&fixture, agent, SECOND);
+	press_on(fixture, agent, SECOND);
 	assert_int_equal(x->state, ACG_CALL_FROZEN); /* the one furthest above its grant */
 	assert_int_equal(y->state, ACG_CALL_RUNNING);
-	press_on(&fixture, agent, 5 * SECOND);
+	press_on(fixture, agent, 5 * SECOND);
 	assert_int_not_equal(x->state, ACG_CALL_FROZEN);
 	assert_int_equal(x->frozen, 5 * SECOND);
 	assert_int_equal(y->state, ACG_CALL_FROZEN); /* then somebody else's turn */
-	fixture_free(&fixture);
 }
 
 static void an_only_call_is_not_frozen_for_its_own_budget(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *call = one_call_runs_short(fixture, 800 * MIB);
 
-	(void)state;
-	uses(call, 800 * MIB);
-	agent_runs_short(&fixture, agent);
-	press_on(&fixture, agent, 10 * SECOND);
+	press_on(fixture, agent, 10 * SECOND);
 	assert_int_equal(call->frozen_since, 0);
 	assert_int_equal(call->frozen, 0);
-	fixture_free(&fixture);
 }
 
 static void frozen_at_most_half_of_a_minute(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *high = add_agent(&fixture, NULL, "high"),
-			 *lower = add_agent(&fixture, NULL, "low1");
-	struct acg_call *call = begin(&fixture, lower, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *high = add_agent(fixture, NULL, "high"),
+			 *lower = add_agent(fixture, NULL, "low1");
+	struct acg_call *call = begin(fixture, lower, "x", "make", &low);
 
-	(void)state;
 	uses(call, 300 * MIB);
 	for (int i = 0; i < 240; i++) { /* a minute */
-		turn(&fixture, ACG_LADDER_TICK);
-		acg_ladder_sign(fixture.engine, high, true, fixture.now, fixture.actions);
+		turn(fixture, ACG_LADDER_TICK);
+		acg_ladder_sign(fixture->engine, high, true, fixture->now, fixture->actions);
 		high->pressure_since =
 			MAX(high->pressure_since,
-			    fixture.now.mono - 10 * SECOND); /* never as far as a kill */
-		acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
-		clear_actions(&fixture);
+			    fixture->now.mono - 10 * SECOND); /* never as far as a kill */
+		acg_engine_tick(fixture->engine, fixture->now, fixture->actions);
+		clear_actions(fixture);
 	}
 	assert_true(call->frozen > 10 * SECOND);
 	assert_true(call->frozen <= 30 * SECOND);
-	fixture_free(&fixture);
 }
 
 static void kills_one_call_never_more(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *x = begin(&fixture, agent, "x", "make", &low);
-	struct acg_call *y = begin(&fixture, agent, "y", "make", &medium);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *x, *y;
 	unsigned int kills = 0;
 
-	(void)state;
-	uses(x, 500 * MIB);
-	uses(y, 300 * MIB);
-	agent_runs_short(&fixture, agent);
+	two_calls_run_short(fixture, &x, &y);
 	for (int i = 0; i < 31 * 4; i++) {
-		press_on(&fixture, agent, ACG_LADDER_TICK);
-		x->grown = y->grown = fixture.now.mono;
-		if (find_action(&fixture, ACG_DO_SIGNAL, &x->node)) {
+		press_on(fixture, agent, ACG_LADDER_TICK);
+		x->grown = y->grown = fixture->now.mono;
+		if (find_action(fixture, ACG_DO_SIGNAL, &x->node)) {
 			kills++;
 			/* the words come before the signal */
-			assert_true(find_event(&fixture, "feedback") <
-				    find_action(&fixture, ACG_DO_SIGNAL, &x->node));
+			assert_true(find_event(fixture, "feedback") <
+				    find_action(fixture, ACG_DO_SIGNAL, &x->node));
 		}
-		assert_null(find_action(&fixture, ACG_DO_SIGNAL, &y->node));
-		assert_null(find_action(&fixture, ACG_DO_SIGNAL, &agent->self));
+		assert_null(find_action(fixture, ACG_DO_SIGNAL, &y->node));
+		assert_null(find_action(fixture, ACG_DO_SIGNAL, &agent->self));
 	}
 	assert_int_equal(kills, 1);
 	assert_int_equal(x->signal, SIGKILL);
 	assert_non_null(x->feedback);
-	fixture_free(&fixture);
 }
 
 static void no_call_dies_because_self_grew(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *call = begin(&fixture, agent, "x", "make", &medium);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *call = begin(fixture, agent, "x", "make", &medium);
 
-	(void)state;
 	uses(call, 300 * MIB);
 	agent->self_usage.memory_current = 650 * MIB; /* its grant is 200M */
-	agent_runs_short(&fixture, agent);
+	agent_runs_short(fixture, agent);
 	for (int i = 0; i < 40 * 4; i++) {
-		press_on(&fixture, agent, ACG_LADDER_TICK);
-		call->grown = fixture.now.mono;
-		assert_null(find_action(&fixture, ACG_DO_SIGNAL, &call->node));
+		press_on(fixture, agent, ACG_LADDER_TICK);
+		call->grown = fixture->now.mono;
+		assert_null(find_action(fixture, ACG_DO_SIGNAL, &call->node));
 	}
 	agent->self_usage.memory_current = 220 * MIB; /* not that */
-	press_on(&fixture, agent, ACG_LADDER_TICK);
-	assert_non_null(find_action(&fixture, ACG_DO_SIGNAL, &call->node));
-	fixture_free(&fixture);
+	press_on(fixture, agent, ACG_LADDER_TICK);
+	assert_non_null(find_action(fixture, ACG_DO_SIGNAL, &call->node));
 }
 
 static void goes_on_in_time_when_the_pressed_agent_is_gone(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *high = add_agent(&fixture, NULL, "high"),
-			 *lower = add_agent(&fixture, NULL, "low1");
-	struct acg_call *call = begin(&fixture, lower, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *high = add_agent(fixture, NULL, "high"),
+			 *lower = add_agent(fixture, NULL, "low1");
+	struct acg_call *call = begin(fixture, lower, "x", "make", &low);
 
-	(void)state;
 	uses(call, 300 * MIB);
-	acg_ladder_sign(fixture.engine, high, true, fixture.now, fixture.actions);
-	acg_ladder_freeze(call, fixture.now, fixture.actions);
+	acg_ladder_sign(fixture->engine, high, true, fixture->now, fixture->actions);
+	acg_ladder_freeze(call, fixture->now, fixture->actions);
 	assert_int_not_equal(call->throttled_since, 0);
-	clear_actions(&fixture);
-	assert_int_equal(acg_engine_agent_remove(fixture.engine, high, fixture.now,
-						 fixture.actions, NULL),
+	clear_actions(fixture);
+	assert_int_equal(acg_engine_agent_remove(fixture->engine, high, fixture->now,
+						 fixture->actions, NULL),
 			 0);
-	assert_non_null(find_action(&fixture, ACG_DO_THAW, &call->node));
+	assert_non_null(find_action(fixture, ACG_DO_THAW, &call->node));
 	assert_int_equal(call->state, ACG_CALL_RUNNING);
-	assert_int_equal((uint64_t)value_set(&fixture, &call->node, ACG_CONTROL_MEMORY_HIGH), ACG_MAX);
-	fixture_free(&fixture);
+	assert_int_equal((uint64_t)value_set(fixture, &call->node, ACG_CONTROL_MEMORY_HIGH), ACG_MAX);
 }
 
 static void out_of_reach_a_freeze_still_ends(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *call = begin(fixture, agent, "x", "make", &low);
 
-	(void)state;
-	acg_ladder_freeze(call, fixture.now, fixture.actions);
-	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
-	assert_int_equal(fixture.engine->deadline, fixture.now.mono + 5 * SECOND);
-	turn(&fixture, 5 * SECOND);
-	acg_engine_tick(fixture.engine, fixture.now, fixture.actions);
+	acg_ladder_freeze(call, fixture->now, fixture->actions);
+	acg_engine_tick(fixture->engine, fixture->now, fixture->actions);
+	assert_int_equal(fixture->engine->deadline, fixture->now.mono + 5 * SECOND);
+	turn(fixture, 5 * SECOND);
+	acg_engine_tick(fixture->engine, fixture->now, fixture->actions);
 	assert_int_equal(call->state, ACG_CALL_RUNNING);
-	fixture_free(&fixture);
 }
 
 static void nothing_stays_held_back_when_the_daemon_stops(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *x = begin(&fixture, agent, "x", "make", &low),
-			*y = begin(&fixture, agent, "y", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *x = begin(fixture, agent, "x", "make", &low),
+			*y = begin(fixture, agent, "y", "make", &low);
 
-	(void)state;
 	uses(x, 800 * MIB);
-	agent_runs_short(&fixture, agent);
-	acg_ladder_freeze(x, fixture.now, fixture.actions);
-	acg_engine_freeze(fixture.engine, y, true, fixture.now, fixture.actions);
-	clear_actions(&fixture);
-	acg_engine_stop(fixture.engine, fixture.now, fixture.actions);
-	assert_non_null(find_action(&fixture, ACG_DO_THAW, &x->node));
-	assert_int_equal((uint64_t)value_set(&fixture, &x->node, ACG_CONTROL_MEMORY_HIGH), ACG_MAX);
-	assert_null(find_action(&fixture, ACG_DO_THAW, &y->node)); /* a person's freeze */
-	fixture_free(&fixture);
+	agent_runs_short(fixture, agent);
+	acg_ladder_freeze(x, fixture->now, fixture->actions);
+	acg_engine_freeze(fixture->engine, y, true, fixture->now, fixture->actions);
+	clear_actions(fixture);
+	acg_engine_stop(fixture->engine, fixture->now, fixture->actions);
+	assert_non_null(find_action(fixture, ACG_DO_THAW, &x->node));
+	assert_int_equal((uint64_t)value_set(fixture, &x->node, ACG_CONTROL_MEMORY_HIGH), ACG_MAX);
+	assert_null(find_action(fixture, ACG_DO_THAW, &y->node)); /* a person's freeze */
 }
 
 static void a_livelock_ends(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	struct acg_call *call = one_call_runs_short(fixture, 300 * MIB);
 	struct acg_usage usage = {.memory_current = 300 * MIB};
 	bool killed = false;
 
-	(void)state;
-	uses(call, 300 * MIB);
-	agent_runs_short(&fixture, agent);
 	for (int i = 0; i < 22 * 4; i++) {
 		usage.stalled_usec += ACG_LADDER_TICK; /* it does nothing but reclaim */
-		acg_engine_usage(fixture.engine, &call->node, &usage, fixture.now, fixture.actions);
-		press_on(&fixture, agent, ACG_LADDER_TICK);
-		killed |= find_action(&fixture, ACG_DO_SIGNAL, &call->node) != NULL;
+		acg_engine_usage(fixture->engine, &call->node, &usage, fixture->now, fixture->actions);
+		press_on(fixture, agent, ACG_LADDER_TICK);
+		killed |= find_action(fixture, ACG_DO_SIGNAL, &call->node) != NULL;
 		if (i < 18 * 4)
 			assert_false(killed);
 	}
 	assert_true(killed);
-	fixture_free(&fixture);
 }
 
 static void outside_pressure_reaches_lower_priorities_only(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *high = add_agent(&fixture, NULL, "high");
-	struct acg_agent *lower = add_agent(&fixture, NULL, "low1");
-	struct acg_agent *other = add_agent(&fixture, NULL, "normal");
-	struct acg_call *mine = begin(&fixture, high, "x", "make", &low);
-	struct acg_call *theirs = begin(&fixture, lower, "x", "make", &low);
-	struct acg_call *normal = begin(&fixture, other, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *high = add_agent(fixture, NULL, "high");
+	struct acg_agent *lower = add_agent(fixture, NULL, "low1");
+	struct acg_agent *other = add_agent(fixture, NULL, "normal");
+	struct acg_call *mine = begin(fixture, high, "x", "make", &low);
+	struct acg_call *theirs = begin(fixture, lower, "x", "make", &low);
+	struct acg_call *normal = begin(fixture, other, "x", "make", &low);
 
-	(void)state;
 	uses(mine, 300 * MIB);
 	uses(theirs, 300 * MIB);
 	uses(normal, 50 * MIB);
-	clear_actions(&fixture);
-	acg_engine_pressure(fixture.engine, high, fixture.now, fixture.actions);
+	clear_actions(fixture);
+	acg_engine_pressure(fixture->engine, high, fixture->now, fixture->actions);
 	assert_int_equal(theirs->state, ACG_CALL_THROTTLED);
 	assert_int_equal(mine->state, ACG_CALL_RUNNING);
 	assert_int_equal(normal->state, ACG_CALL_RUNNING);
 	/* the other way round there is nobody to slow down */
-	acg_engine_pressure(fixture.engine, lower, fixture.now, fixture.actions);
+	acg_engine_pressure(fixture->engine, lower, fixture->now, fixture->actions);
 	assert_int_equal(mine->state, ACG_CALL_RUNNING);
-	fixture_free(&fixture);
 }
 
 static void our_own_delays_are_no_pressure(void **state)
 {
-	struct fixture fixture = fixture_new(policy_text);
-	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
-	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
 	int64_t last;
 
-	(void)state;
-	uses(call, 300 * MIB);
-	agent_runs_short(&fixture, agent);
+	one_call_runs_short(fixture, 300 * MIB);
 	last = agent->pressure_last;
-	turn(&fixture, SECOND);
-	acg_engine_pressure(fixture.engine, agent, fixture.now, fixture.actions);
+	turn(fixture, SECOND);
+	acg_engine_pressure(fixture->engine, agent, fixture->now, fixture->actions);
 	assert_int_equal(agent->pressure_last, last);
-	fixture_free(&fixture);
 }
 
 static void no_ladder_without_a_policy(void **state)
@@ -411,25 +401,27 @@ static void no_ladder_without_a_policy(void **state)
 	fixture_free(&fixture);
 }
 
+#define LADDER_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, take_down)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(page_cache_is_no_pressure),
-		cmocka_unit_test(over_its_grant_is_throttled_at_once),
-		cmocka_unit_test(nobody_over_holds_the_next_victim),
-		cmocka_unit_test(the_way_back),
-		cmocka_unit_test(throttling_does_not_keep_itself_going),
-		cmocka_unit_test(freezes_one_and_thaws_it),
-		cmocka_unit_test(an_only_call_is_not_frozen_for_its_own_budget),
-		cmocka_unit_test(frozen_at_most_half_of_a_minute),
-		cmocka_unit_test(kills_one_call_never_more),
-		cmocka_unit_test(no_call_dies_because_self_grew),
-		cmocka_unit_test(goes_on_in_time_when_the_pressed_agent_is_gone),
-		cmocka_unit_test(out_of_reach_a_freeze_still_ends),
-		cmocka_unit_test(nothing_stays_held_back_when_the_daemon_stops),
-		cmocka_unit_test(a_livelock_ends),
-		cmocka_unit_test(outside_pressure_reaches_lower_priorities_only),
-		cmocka_unit_test(our_own_delays_are_no_pressure),
+		LADDER_TEST(page_cache_is_no_pressure),
+		LADDER_TEST(over_its_grant_is_throttled_at_once),
+		LADDER_TEST(nobody_over_holds_the_next_victim),
+		LADDER_TEST(the_way_back),
+		LADDER_TEST(throttling_does_not_keep_itself_going),
+		LADDER_TEST(freezes_one_and_thaws_it),
+		LADDER_TEST(an_only_call_is_not_frozen_for_its_own_budget),
+		LADDER_TEST(frozen_at_most_half_of_a_minute),
+		LADDER_TEST(kills_one_call_never_more),
+		LADDER_TEST(no_call_dies_because_self_grew),
+		LADDER_TEST(goes_on_in_time_when_the_pressed_agent_is_gone),
+		LADDER_TEST(out_of_reach_a_freeze_still_ends),
+		LADDER_TEST(nothing_stays_held_back_when_the_daemon_stops),
+		LADDER_TEST(a_livelock_ends),
+		LADDER_TEST(outside_pressure_reaches_lower_priorities_only),
+		LADDER_TEST(our_own_delays_are_no_pressure),
 		cmocka_unit_test(no_ladder_without_a_policy),
 	};
 
