@@ -14,8 +14,7 @@
 #include "policy/procfs.h"
 #include "policy/record.h"
 
-#define FAMILY_MAX                                                                                 \
-	256 /* processes moved along with one; those that are forked by then are in the call already */
+#define FAMILY_MAX   256  /* processes moved along with one */
 #define FAMILY_LOOKS 3    /* whoever is forked while we look is found in the next one */
 #define LOOK_MAX     256  /* processes of one agent that are looked at when events were lost ... */
 #define LOOK_ALL     1024 /* ... and of all agents together */
@@ -307,29 +306,21 @@ static int look_at(pid_t pid, void *data)
 	return 0;
 }
 
-static void look_at_agents(struct look *look, GHashTable *agents)
-{
-	GHashTableIter iter;
-	void *value;
-
-	g_hash_table_iter_init(&iter, agents);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct acg_agent *agent = value;
-
-		look->self = &agent->self;
-		look->left = LOOK_MAX;
-		if (agent->self.group && agent->self.group->dirfd >= 0)
-			acg_cgroup_each_pid(agent->self.group->dirfd, look_at, look, NULL);
-		look_at_agents(look, agent->agents);
-	}
-}
-
 void acg_auto_look(struct acg_manager *manager, struct acg_time now)
 {
 	struct look look = {.manager = manager, .now = now, .all_left = LOOK_ALL};
+	g_autoptr(GPtrArray) agents = acg_agents_all(manager->engine->registry->agents);
 
-	if (manager->policy->n_autos)
-		look_at_agents(&look, manager->engine->registry->agents);
+	if (!manager->policy->n_autos)
+		return;
+	for (unsigned int i = 0; i < agents->len; i++) {
+		struct acg_agent *agent = agents->pdata[i];
+
+		look.self = &agent->self;
+		look.left = LOOK_MAX;
+		if (agent->self.group && agent->self.group->dirfd >= 0)
+			acg_cgroup_each_pid(agent->self.group->dirfd, look_at, &look, NULL);
+	}
 }
 
 /* --- markers --------------------------------------------------------------------------------------------------- */

@@ -237,46 +237,46 @@ static void step_delayed(struct acg_engine *engine, const struct acg_call *call,
 	acg_engine_due(engine, MAX(call->usage.delayed_until + calm, now.mono + ACG_LADDER_TICK));
 }
 
-static void tick_agents(struct acg_engine *engine, GHashTable *agents, struct acg_time now,
-			GArray *actions)
+static void tick_call(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
+		      GArray *actions)
 {
-	GHashTableIter iter, calls;
-	void *value, *child;
+	if (call->state == ACG_CALL_ENDED)
+		return;
+	step_frozen(engine, call, now, actions);
+	if (call->vacant_since)
+		step_vacant(engine, call, now, actions);
+	else
+		step_timeout(engine, call, now, actions);
+	step_delayed(engine, call, now);
+	step_spare(engine, call, now, actions);
+	acg_engine_step_braked(engine, call, now, actions);
+}
 
-	g_hash_table_iter_init(&iter, agents);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct acg_agent *agent = value;
+static void tick_agent(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+		       GArray *actions)
+{
+	GHashTableIter calls;
+	void *call;
 
-		tick_agents(engine, agent->agents, now, actions);
-		if (agent->pressure_since)
-			acg_ladder_step(engine, agent, now, actions);
-		if (agent->pressure_since)
-			acg_engine_due(engine, acg_grant_by_kernel(engine, agent)
-						       ? acg_ladder_due(engine, agent, now)
-						       : now.mono + ACG_LADDER_TICK);
-		if (!agent->n_alive)
-			continue;
-		g_hash_table_iter_init(&calls, agent->calls);
-		while (g_hash_table_iter_next(&calls, NULL, &child)) {
-			struct acg_call *call = child;
-
-			if (call->state == ACG_CALL_ENDED)
-				continue;
-			step_frozen(engine, call, now, actions);
-			if (call->vacant_since)
-				step_vacant(engine, call, now, actions);
-			else
-				step_timeout(engine, call, now, actions);
-			step_delayed(engine, call, now);
-			step_spare(engine, call, now, actions);
-			acg_engine_step_braked(engine, call, now, actions);
-		}
-	}
+	if (agent->pressure_since)
+		acg_ladder_step(engine, agent, now, actions);
+	if (agent->pressure_since)
+		acg_engine_due(engine, acg_grant_by_kernel(engine, agent)
+					       ? acg_ladder_due(engine, agent, now)
+					       : now.mono + ACG_LADDER_TICK);
+	if (!agent->n_alive)
+		return;
+	g_hash_table_iter_init(&calls, agent->calls);
+	while (g_hash_table_iter_next(&calls, NULL, &call))
+		tick_call(engine, call, now, actions);
 }
 
 void acg_engine_tick(struct acg_engine *engine, struct acg_time now, GArray *actions)
 {
+	g_autoptr(GPtrArray) agents = acg_agents_all(engine->registry->agents);
+
 	engine->deadline = 0;
 	engine->delayed = false;
-	tick_agents(engine, engine->registry->agents, now, actions);
+	for (unsigned int i = 0; i < agents->len; i++)
+		tick_agent(engine, agents->pdata[i], now, actions);
 }

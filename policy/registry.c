@@ -156,6 +156,26 @@ unsigned int acg_agent_depth(const struct acg_agent *agent)
 	return depth;
 }
 
+static void append_all(GHashTable *agents, GPtrArray *all)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		append_all(((struct acg_agent *)value)->agents, all);
+		g_ptr_array_add(all, value);
+	}
+}
+
+GPtrArray *acg_agents_all(GHashTable *agents)
+{
+	GPtrArray *all = g_ptr_array_new();
+
+	append_all(agents, all);
+	return all;
+}
+
 char *acg_agent_path(const struct acg_agent *agent)
 {
 	g_autofree char *above = NULL;

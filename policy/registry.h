@@ -240,6 +240,9 @@ unsigned int acg_agent_calls_alive(const struct acg_agent *agent);
 unsigned int acg_agent_agents_below(const struct acg_agent *agent);
 unsigned int acg_agent_depth(const struct acg_agent *agent);
 
+/* The agents of a table (struct acg_agent) and all below them, those inside before the one that they are in. Free with g_ptr_array_unref. */
+GPtrArray *acg_agents_all(GHashTable *agents);
+
 /* "NAME" or "NAME/SUB": the agent's name from the top. Free with g_free. */
 char *acg_agent_path(const struct acg_agent *agent);
 

@@ -38,29 +38,32 @@ static void tell_usage(struct acg_manager *manager, struct acg_node *node, struc
 	acg_engine_usage(manager->engine, node, &usage, now, actions);
 }
 
+static void measure_agent(struct acg_manager *manager, struct acg_agent *agent, struct acg_time now,
+			  GArray *actions)
+{
+	GHashTableIter calls;
+	void *call;
+
+	if (!agent->n_alive)
+		return;
+	if (agent->pressure_since || manager->sampled)
+		tell_usage(manager, &agent->node, now, actions);
+	if (agent->pressure_since && agent->self_policy.grant != ACG_MAX)
+		tell_usage(manager, &agent->self, now, actions);
+	g_hash_table_iter_init(&calls, agent->calls);
+	while (g_hash_table_iter_next(&calls, NULL, &call))
+		if (((struct acg_call *)call)->node.group)
+			tell_usage(manager, call, now, actions);
+}
+
 /* The calls whose figures the ladder compares: those of the agent and below, or all if the pressure may come from others. */
 static void measure_calls(struct acg_manager *manager, GHashTable *agents, struct acg_time now,
 			  GArray *actions)
 {
-	GHashTableIter iter, calls;
-	void *value, *child;
+	g_autoptr(GPtrArray) all = acg_agents_all(agents);
 
-	g_hash_table_iter_init(&iter, agents);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct acg_agent *agent = value;
-
-		measure_calls(manager, agent->agents, now, actions);
-		if (!agent->n_alive)
-			continue;
-		if (agent->pressure_since || manager->sampled)
-			tell_usage(manager, &agent->node, now, actions);
-		if (agent->pressure_since && agent->self_policy.grant != ACG_MAX)
-			tell_usage(manager, &agent->self, now, actions);
-		g_hash_table_iter_init(&calls, agent->calls);
-		while (g_hash_table_iter_next(&calls, NULL, &child))
-			if (((struct acg_call *)child)->node.group)
-				tell_usage(manager, child, now, actions);
-	}
+	for (unsigned int i = 0; i < all->len; i++)
+		measure_agent(manager, all->pdata[i], now, actions);
 }
 
 void acg_manager_measure(struct acg_manager *manager, struct acg_node *node)
