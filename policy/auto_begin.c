@@ -25,16 +25,9 @@
 /* At most ACG_ARGS_MAX bytes of /proc/PID/cmdline, as a command line; "" if it cannot be had. Free with g_free. */
 static char *command_line(pid_t pid)
 {
-	char path[64], args[ACG_ARGS_MAX];
-	FILE *file;
-	size_t len;
+	char args[ACG_ARGS_MAX];
+	size_t len = acg_proc_cmdline(pid, args, sizeof(args));
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return g_strdup("");
-	len = fread(args, 1, sizeof(args), file);
-	fclose(file);
 	return acg_auto_line(args, len);
 }
 
@@ -74,26 +67,6 @@ static bool is_sandbox(pid_t pid)
 	return acg_proc_ids(pid, &ids) && acg_proc_ns_init(&ids);
 }
 
-/* Appends the children of the process to `family`, as far as there is room. */
-static void append_children(pid_t pid, GArray *family)
-{
-	g_autofree char *file = g_strdup_printf("/proc/%d/task/%d/children", pid, pid);
-	g_autofree char *text = NULL;
-	char *at;
-
-	if (!g_file_get_contents(file, &text, NULL, NULL))
-		return;
-	for (at = text; *at && family->len < FAMILY_MAX;) {
-		char *end;
-		pid_t child = strtol(at, &end, 10);
-
-		if (end == at)
-			break;
-		g_array_append_val(family, child);
-		at = end + strspn(end, " ");
-	}
-}
-
 static uint64_t held_by(pid_t pid)
 {
 	struct acg_proc_memory memory;
@@ -110,11 +83,11 @@ static unsigned int move_family(struct acg_manager *manager, struct acg_call *ca
 	g_autoptr(GArray) family = g_array_new(FALSE, FALSE, sizeof(pid_t));
 	unsigned int moved = 0;
 
-	append_children(call->pid, family);
+	acg_proc_children(call->pid, family, FAMILY_MAX);
 	for (unsigned int i = 0; i < family->len; i++) {
 		pid_t pid = g_array_index(family, pid_t, i);
 
-		append_children(pid, family);
+		acg_proc_children(pid, family, FAMILY_MAX);
 		if (!lives_in(pid, self_path))
 			continue;
 		call->missed += held_by(pid);

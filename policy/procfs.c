@@ -169,6 +169,39 @@ int acg_proc_cgroup(pid_t pid, char **ret_path, GError **error)
 	return 0;
 }
 
+size_t acg_proc_cmdline(pid_t pid, char *args, size_t size)
+{
+	char path[48];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, args, size);
+	close(fd);
+	return MAX(n, 0);
+}
+
+void acg_proc_children(pid_t pid, GArray *pids, unsigned int most)
+{
+	g_autofree char *file = g_strdup_printf("/proc/%d/task/%d/children", pid, pid);
+	g_autofree char *text = NULL;
+	char *at, *end;
+
+	/* not read_proc(): a long list comes in parts */
+	if (!g_file_get_contents(file, &text, NULL, NULL))
+		return;
+	for (at = text; *at && pids->len < most; at = end + strspn(end, " ")) {
+		pid_t child = strtol(at, &end, 10);
+
+		if (end == at)
+			return;
+		g_array_append_val(pids, child);
+	}
+}
+
 bool acg_proc_born(pid_t pid, int64_t *ret_age, pid_t *ret_parent)
 {
 	g_autofree char *text = read_proc(pid, "stat");

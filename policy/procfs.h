@@ -61,6 +61,12 @@ bool acg_proc_ns_init(const struct acg_proc_ids *ids);
 /* The path of its cgroup within the cgroup2 mount; free with g_free. ESRCH: it is gone, or in none. */
 int acg_proc_cgroup(pid_t pid, char **ret_path, GError **error);
 
+/* Its command line, words that each end with a NUL, `size` bytes at most. Returns its length; 0: it is gone, or has none. */
+size_t acg_proc_cmdline(pid_t pid, char *args, size_t size);
+
+/* Appends the children (pid_t) of its first thread, until there are `most` in the array. */
+void acg_proc_children(pid_t pid, GArray *pids, unsigned int most);
+
 /* How long ago it was forked, usec, and its parent; false: it is gone. */
 bool acg_proc_born(pid_t pid, int64_t *ret_age, pid_t *ret_parent);
 
