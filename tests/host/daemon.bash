@@ -26,6 +26,19 @@ until_true() {
 	fail "this did not happen: $1"
 }
 
+# until_on MECHANISM...: what is loaded beside the serving, which takes long under emulation.
+until_on() {
+	local i mechanism
+	for mechanism; do
+		for ((i = 0; i < 1200; i++)); do
+			if grep -q "^$mechanism *on" "$AGENTCG_FS/status"; then continue 2; fi
+			sleep 0.1
+		done
+		cat "$AGENTCG_FS/status"
+		fail "$mechanism is not on"
+	done
+}
+
 # in_agent NAME COMMAND [ARGUMENT...]: runs it as a process of the agent.
 in_agent() {
 	# shellcheck disable=SC2016 # for the inner shell

@@ -5,26 +5,21 @@
 # agent holds while it is active, and a self within its grant; it takes from a high-priority agent that sits idle, and from the others.
 # Without the programs it takes from all of them.
 set -euo pipefail
-root=/sys/fs/cgroup/agentcg-protect
-fs=$TMPDIR/fs
-mkdir "$fs"
-export AGENTCG_FS=$fs
+# shellcheck source=tests/host/daemon.bash
+. "$ACG_SRC/tests/host/daemon.bash"
 mib=$((1024 * 1024))
-
-fail() { echo "not ok: $*"; cat "$fs/status"; for agent in active idle low; do echo "$agent: $(held "$agent")"; done; exit 1; }
-held() { cat "$root/$1/memory.current"; }
-
-cat > "$TMPDIR/policy" <<'EOS'
+held() { cat "$cgroups/$1/memory.current"; }
+cat > "$work/policy" <<'EOS'
 sched = "off";
 agents = ({ match = "active"; priority = "high"; budget = { memory = "256M"; }; },
 	{ match = "idle"; priority = "high"; budget = { memory = "256M"; }; },
 	{ match = "low"; priority = "low"; budget = { memory = "256M"; }; self = { grant = "48M"; low = "16M"; }; });
 EOS
-agentcgd -f -c "$TMPDIR/policy" -r "$root" --run-dir "$TMPDIR/run" "$fs" 2> "$TMPDIR/log" &
-daemon=$!
-trap 'echo 1 > $root/cgroup.kill; kill $daemon; wait; find $root -depth -type d -exec rmdir {} \; 2> /dev/null || true; rm -f /var/tmp/protect.*' EXIT
-for _ in $(seq 400); do ! grep -q '^memcg_bpf_ops *on' "$fs/status" 2> /dev/null || break; sleep 0.1; done
-grep -q '^memcg_bpf_ops *on' "$fs/status" || fail "memcg_bpf_ops is not on"
+bpf=()
+start_daemon -c "$work/policy"
+trap 'stop_daemon; rm -f /var/tmp/protect.*' EXIT
+until_on memcg_bpf_ops
+fs=$AGENTCG_FS root=$cgroups
 mkdir "$fs/agents/active" "$fs/agents/idle" "$fs/agents/low"
 
 # Page cache of files that each call, and low's self, was the first to read.
