@@ -4,9 +4,10 @@
  *
  *     grow SIZE_MIB [STEP_KIB [SECONDS [MARK_MIB]]]
  *
- * Prints one line: the time from the first touch to the last, the slowest step, the median step and the steps that took 20 ms or more, all in
- * microseconds, and the time of day at which MARK_MIB were touched, in seconds; then holds what it has for SECONDS. A step is
- * STEP_KIB (256, what one charge of the kernel takes); huge pages are not used.
+ * Prints one line, all in microseconds: the time from the first touch to the last, the slowest step, the median step, the time from when
+ * MARK_MIB were touched to when the first step began after that which took 20 ms or more (-1: none did), and the steps that took
+ * so long; then holds what it has for SECONDS. A step is STEP_KIB (256, what one charge of the kernel takes); huge pages are
+ * not used.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,14 +30,6 @@ static int compare(const void *a, const void *b)
 	long x = *(const long *)a, y = *(const long *)b;
 
 	return (x > y) - (x < y);
-}
-
-static double day_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 static void print_slow(const long *took, size_t n)
@@ -62,7 +55,7 @@ int main(int argc, char **argv)
 	size_t mib = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
 	size_t step = (argc > 2 ? strtoul(argv[2], NULL, 10) : 256) * 1024;
 	size_t mark = argc > 4 ? strtoul(argv[4], NULL, 10) << 20 : 0;
-	double marked = 0;
+	long marked = 0, reaction = -1;
 	size_t bytes = mib << 20, n = step ? bytes / step : 0, i;
 	long *took = calloc(n + 1, sizeof(*took)), page = sysconf(_SC_PAGESIZE), start;
 	char *memory;
@@ -81,13 +74,15 @@ int main(int argc, char **argv)
 
 		touch(memory + i * step, step, page);
 		took[i] = now_usec() - before;
+		if (marked && reaction < 0 && took[i] >= SLOW_USEC)
+			reaction = before - marked;
 		if (!marked && mark && (i + 1) * step >= mark)
-			marked = day_seconds();
+			marked = now_usec();
 	}
 	start = now_usec() - start;
 	qsort(took, n, sizeof(*took), compare);
-	printf("total=%ld slowest=%ld median=%ld marked=%.6f", start, took[n - 1], took[n / 2],
-	       marked);
+	printf("total=%ld slowest=%ld median=%ld reaction=%ld", start, took[n - 1], took[n / 2],
+	       reaction);
 	print_slow(took, n);
 	printf("\n");
 	fflush(stdout);
