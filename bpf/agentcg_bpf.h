@@ -143,10 +143,10 @@ struct acg_bpf_event {
 			__u32 exit_code; /* _EXIT: as wait(2) gives it */
 			__u32 args_len;  /* _EXEC: bytes of args; 0: they could not be read */
 		};
-		struct { /* ACG_BPF_HIGH, _MAX, _GROWTH, _STALL */
-			__u64 usage;      /* bytes */
+		struct { /* ACG_BPF_PRESSURE, _PRESSURE_BEYOND, _HIGH, _MAX, _GROWTH, _STALL */
+			__u64 usage;      /* bytes; _PRESSURE: of what is short, that reclaim cannot drop */
 			__u64 limit;      /* bytes, of what is nearest to its limit, it or above it */
-			__u64 left;       /* bytes up to there */
+			__u64 left;       /* bytes up to there; _PRESSURE_BEYOND: 0 for the machine itself */
 			__u64 per_second; /* _GROWTH: bytes; _STALL: ns waited in the last second */
 		};
 	};

@@ -171,6 +171,19 @@ static void tell(__u32 type, __u64 group, __u64 now)
 		bpf_ringbuf_submit(event, 0);
 }
 
+static void tell_short(__u32 type, __u64 group, const struct shortage *shortage, __u64 now)
+{
+	struct acg_bpf_event *event = event_new(type, group, now);
+
+	if (!event)
+		return;
+	event->usage = shortage->held;
+	event->limit = shortage->limit;
+	if (shortage->id != MACHINE && shortage->held < shortage->limit)
+		event->left = shortage->limit - shortage->held;
+	bpf_ringbuf_submit(event, 0);
+}
+
 /* --- what is short ---------------------------------------------------------------------------- */
 
 static __u64 page_state(struct mem_cgroup *memcg, int item)
@@ -352,10 +365,10 @@ static void tell_pressure(const struct shortage *shortage, const struct acg_grou
 		return;
 	if (bpf_map_lookup_elem(&agentcg_groups, &id)) {
 		shortage->state->told_ns = now;
-		tell(ACG_BPF_PRESSURE, id, now);
+		tell_short(ACG_BPF_PRESSURE, id, shortage, now);
 	} else if (!delay->gap) {
 		shortage->state->told_ns = now;
-		tell(ACG_BPF_PRESSURE_BEYOND, entry->agent, now);
+		tell_short(ACG_BPF_PRESSURE_BEYOND, entry->agent, shortage, now);
 	}
 }
 

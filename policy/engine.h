@@ -227,8 +227,11 @@ void acg_engine_usage(struct acg_engine *engine, struct acg_node *node,
 /* A PSI trigger fired on the agent's cgroup; it has been measured since. */
 void acg_engine_pressure(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
 			 GArray *actions);
-/* memcg_bpf_ops found the agent's budget short (`outside`: something beyond the agent) while somebody charged. */
-void acg_engine_short(struct acg_engine *engine, struct acg_agent *agent, bool outside,
+/*
+ * memcg_bpf_ops found the agent's budget short (`outside`: something beyond the agent) while somebody charged; `spent`: it is
+ * as good as used up.
+ */
+void acg_engine_short(struct acg_engine *engine, struct acg_agent *agent, bool outside, bool spent,
 		      struct acg_time now, GArray *actions);
 /* memcg_bpf_ops begins to delay the call or self, or has stopped. */
 void acg_engine_delay(struct acg_engine *engine, struct acg_node *node, bool begins,

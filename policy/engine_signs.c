@@ -76,9 +76,13 @@ static void agent_usage(struct acg_engine *engine, struct acg_agent *agent,
 {
 	const struct acg_usage *usage = &agent->usage;
 
-	if (usage->max_events > before->max_events ||
-	    (usage->high_events > before->high_events && acg_ladder_budget_short(engine, agent)))
+	if (usage->max_events > before->max_events) {
+		agent->harm_last = now.mono;
 		acg_ladder_sign(engine, agent, false, now, actions);
+	} else if (usage->high_events > before->high_events &&
+		   acg_ladder_budget_short(engine, agent)) {
+		acg_ladder_sign(engine, agent, false, now, actions);
+	}
 }
 
 void acg_engine_usage(struct acg_engine *engine, struct acg_node *node,
@@ -105,11 +109,16 @@ void acg_engine_usage(struct acg_engine *engine, struct acg_node *node,
 	}
 }
 
+/* Anybody of the agent's or below it, all of whom its PSI counts. */
 static bool holds_back_own(const struct acg_agent *agent)
 {
 	GHashTableIter iter;
 	void *value;
 
+	g_hash_table_iter_init(&iter, agent->agents);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		if (holds_back_own(value))
+			return true;
 	g_hash_table_iter_init(&iter, agent->calls);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		const struct acg_call *call = value;
@@ -123,14 +132,17 @@ static bool holds_back_own(const struct acg_agent *agent)
 void acg_engine_pressure(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
 			 GArray *actions)
 {
-	if (!holds_back_own(agent))
-		acg_ladder_sign(engine, agent, !acg_ladder_budget_short(engine, agent), now,
-				actions);
+	if (holds_back_own(agent))
+		return;
+	agent->harm_last = now.mono;
+	acg_ladder_sign(engine, agent, !acg_ladder_budget_short(engine, agent), now, actions);
 }
 
-void acg_engine_short(struct acg_engine *engine, struct acg_agent *agent, bool outside,
+void acg_engine_short(struct acg_engine *engine, struct acg_agent *agent, bool outside, bool spent,
 		      struct acg_time now, GArray *actions)
 {
+	if (spent)
+		agent->harm_last = now.mono;
 	acg_ladder_sign(engine, agent, outside, now, actions);
 }
 

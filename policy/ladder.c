@@ -6,8 +6,8 @@
  *
  * A sign of pressure on agent A is one of: A's memory.high, set below its budget as a tripwire, was crossed while what A
  * holds (page cache aside) is above the high mark; A ran into its memory.max; a throttled call of A tried to grow on while A still
- * holds more than the low mark; a PSI trigger on A while none of its calls is throttled or frozen by us (a delay that we cause counts as pressure, and
- * must not feed itself). If A's own budget is not short, the pressure comes from outside, and the ladder is for calls of agents
+ * holds more than the low mark; a PSI trigger on A while no call in it or below is throttled or frozen by us (a delay that we cause counts
+ * as pressure, and must not feed itself). If A's own budget is not short, the pressure comes from outside, and the ladder is for calls of agents
  * with a lower priority than A; otherwise for A's own calls and those of its sub-agents.
  *
  *   1. throttle   at once: memory.high of each call in reach that is above its grant goes down to the grant, and that of `self`
@@ -24,7 +24,8 @@
  *
  * With memcg_bpf_ops step 1 is done by the kernel, charge by charge (bpf/memcg.bpf.c): it tells who is delayed, and, as signs of
  * pressure, which budget runs short while somebody charges. Steps 2 to 4 follow from these signs in the same way, without looking at
- * anything in between.
+ * anything in between; but no call is killed while delays alone keep what is left of the memory, and nobody waits for it whom we do
+ * not hold back.
  */
 #include "policy/ladder.h"
 
@@ -405,6 +406,19 @@ static bool self_is_to_blame(const struct acg_engine *engine, const struct acg_a
 	       agent->usage.memory_held < mark + (self - grant);
 }
 
+/*
+ * Where the kernel delays charge by charge, a budget can stay short for long with everybody moving on: it harms somebody only when it is
+ * as good as used up, or when tasks wait for memory that we do not hold back.
+ */
+static bool is_harmed(const struct acg_engine *engine, const struct acg_agent *agent,
+		      struct acg_time now)
+{
+	if (!acg_grant_by_kernel(engine, agent))
+		return true;
+	return agent->harm_last &&
+	       now.mono - agent->harm_last < (int64_t)engine->policy->ladder.calm;
+}
+
 static bool kill_next(GPtrArray *calls, GArray *actions)
 {
 	for (unsigned int i = 0; i < calls->len; i++) {
@@ -443,9 +457,10 @@ void acg_ladder_step(struct acg_engine *engine, struct acg_agent *agent, struct 
 		relieve(engine, agent, calls, now, actions);
 		return;
 	}
-	if (ladder->kill && (kill_stalled(ladder, calls, now, actions) ||
-			     (pressed >= (int64_t)ladder->kill_after &&
-			      !self_is_to_blame(engine, agent) && kill_next(calls, actions)))) {
+	if (ladder->kill &&
+	    (kill_stalled(ladder, calls, now, actions) ||
+	     (pressed >= (int64_t)ladder->kill_after && is_harmed(engine, agent, now) &&
+	      !self_is_to_blame(engine, agent) && kill_next(calls, actions)))) {
 		agent->pressure_since = now.mono;
 		return;
 	}

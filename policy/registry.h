@@ -201,6 +201,7 @@ struct acg_agent {
 	struct acg_rate refusals; /* those told in events and the log */
 	int64_t pressure_since; /* CLOCK_MONOTONIC usec; 0: none */
 	int64_t pressure_last;  /* last sign of pressure */
+	int64_t harm_last;      /* last one from which somebody suffers, delays or not */
 	struct acg_adapt adapt; /* what this session has shown, no other */
 	struct acg_retry retry;
 	bool pressure_outside;  /* not its own budget: lower-priority agents hold it back */

@@ -7,6 +7,7 @@
 #include <syslog.h>
 
 #include "bpf/loader.h"
+#include "bpf/memcg_delay.h"
 #include "policy/auto.h"
 #include "policy/auto_begin.h"
 #include "policy/cgroupfs.h"
@@ -172,6 +173,12 @@ void acg_manager_psi(void *data, uint64_t id)
 	acg_manager_arm(manager);
 }
 
+/* Of ACG_BPF_PRESSURE and ..._BEYOND: as little is left as makes the kernel's delays the longest. */
+static bool is_spent(const struct acg_bpf_event *event)
+{
+	return event->left <= event->limit / 1000 * (1000 - ACG_DELAY_FULL);
+}
+
 static void on_bpf_event(const struct acg_bpf_event *event, void *data)
 {
 	struct acg_manager *manager = data;
@@ -192,7 +199,8 @@ static void on_bpf_event(const struct acg_bpf_event *event, void *data)
 	case ACG_BPF_PRESSURE_BEYOND:
 		tell_usage(manager, &node->agent->node, now, actions);
 		acg_engine_short(manager->engine, node->agent,
-				 event->type == ACG_BPF_PRESSURE_BEYOND, now, actions);
+				 event->type == ACG_BPF_PRESSURE_BEYOND, is_spent(event), now,
+				 actions);
 		break;
 	case ACG_BPF_DELAY:
 	case ACG_BPF_DELAY_END:

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The engine while memcg_bpf_ops is on: limits that leave the delaying to the kernel, and the steps that its signs start. */
+#include <signal.h>
+
 #include "tests/unit/engine_fixture.h"
 
 #include "policy/ladder.h"
@@ -106,15 +108,37 @@ static void signs_lead_to_a_freeze(void **state)
 	(void)state;
 	begin(&fixture, agent, "y", "make", &low);
 	call->usage.memory_current = 300 * MIB;
-	acg_engine_short(fixture.engine, agent, false, fixture.now, fixture.actions);
+	acg_engine_short(fixture.engine, agent, false, false, fixture.now, fixture.actions);
 	assert_int_equal(call->state, ACG_CALL_RUNNING); /* the kernel delays, and tells of it */
 	while (!call->frozen_since && fixture.now.mono < start + 20 * SECOND) {
 		tick_when_due(&fixture);
 		ticks++;
-		acg_engine_short(fixture.engine, agent, false, fixture.now, fixture.actions);
+		acg_engine_short(fixture.engine, agent, false, false, fixture.now, fixture.actions);
 	}
 	assert_true(call->frozen_since >= start + 3 * SECOND);
 	assert_true(ticks < 20);
+	fixture_free(&fixture);
+}
+
+/* Delayed for a minute, with memory left: nobody is killed; then it is used up, and one is. */
+static void kills_only_when_memory_is_spent(void **state)
+{
+	struct fixture fixture = kernel_fixture();
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *call = begin(&fixture, agent, "x", "make", &low);
+	int64_t start = fixture.now.mono;
+
+	(void)state;
+	call->usage.memory_current = 300 * MIB;
+	acg_engine_short(fixture.engine, agent, false, false, fixture.now, fixture.actions);
+	while (fixture.now.mono < start + 60 * SECOND) {
+		tick_when_due(&fixture);
+		acg_engine_short(fixture.engine, agent, false, false, fixture.now, fixture.actions);
+		assert_int_equal(call->signal, 0);
+	}
+	acg_engine_short(fixture.engine, agent, false, true, fixture.now, fixture.actions);
+	tick_when_due(&fixture);
+	assert_int_equal(call->signal, SIGKILL);
 	fixture_free(&fixture);
 }
 
@@ -126,7 +150,7 @@ static void without_signs_it_is_over(void **state)
 
 	(void)state;
 	begin(&fixture, agent, "x", "make", &low);
-	acg_engine_short(fixture.engine, agent, true, fixture.now, fixture.actions);
+	acg_engine_short(fixture.engine, agent, true, false, fixture.now, fixture.actions);
 	assert_true(agent->pressure_outside);
 	while (agent->pressure_since && fixture.now.mono < start + 20 * SECOND)
 		tick_when_due(&fixture);
@@ -205,6 +229,7 @@ int main(void)
 		cmocka_unit_test(first_delay_is_told_once),
 		cmocka_unit_test(a_quiet_call_is_released),
 		cmocka_unit_test(signs_lead_to_a_freeze),
+		cmocka_unit_test(kills_only_when_memory_is_spent),
 		cmocka_unit_test(without_signs_it_is_over),
 		cmocka_unit_test(a_fixed_delay_is_put_down_to_the_grant),
 		cmocka_unit_test(losing_it_puts_limits_back),

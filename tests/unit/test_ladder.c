@@ -385,6 +385,22 @@ static void our_own_delays_are_no_pressure(void **state)
 	assert_int_equal(agent->pressure_last, last);
 }
 
+static void nor_are_they_where_a_sub_agent_feels_them(void **state)
+{
+	struct fixture *fixture = *state;
+	struct acg_agent *sub = add_agent(fixture, fixture->agent, "sub");
+	struct acg_call *call = begin(fixture, sub, "x", "make", &low);
+	int64_t last;
+
+	uses(call, 300 * MIB);
+	agent_runs_short(fixture, fixture->agent);
+	assert_int_equal(call->state, ACG_CALL_THROTTLED);
+	last = fixture->agent->pressure_last;
+	turn(fixture, SECOND);
+	acg_engine_pressure(fixture->engine, fixture->agent, fixture->now, fixture->actions);
+	assert_int_equal(fixture->agent->pressure_last, last);
+}
+
 static void no_ladder_without_a_policy(void **state)
 {
 	struct fixture fixture = fixture_new(NULL);
@@ -422,6 +438,7 @@ int main(void)
 		LADDER_TEST(a_livelock_ends),
 		LADDER_TEST(outside_pressure_reaches_lower_priorities_only),
 		LADDER_TEST(our_own_delays_are_no_pressure),
+		LADDER_TEST(nor_are_they_where_a_sub_agent_feels_them),
 		cmocka_unit_test(no_ladder_without_a_policy),
 	};
 
