@@ -38,6 +38,9 @@ struct daemon {
 	struct acg_session *session;
 	struct acg_shared *shared; /* mapped */
 	char *policy_path;         /* where a policy that was written is kept */
+	char *good_path;           /* and the last one of the file that was good */
+	GError *file_error;        /* the policy file is bad; NULL: it is not */
+	const char *fallback;      /* so this is in force; NULL: the file is, or what was written */
 };
 
 static void log_line(int priority, const char *message, const char *agent_path, const char *call_id)
@@ -55,40 +58,71 @@ static void log_line(int priority, const char *message, const char *agent_path, 
 			       fields, G_N_ELEMENTS(fields));
 }
 
+/* Somebody served before us: callers wait. */
+static bool takes_over(const struct daemon *daemon)
+{
+	return daemon->shared->version;
+}
+
+/* A bad file is an error at the start of it all. Later it must keep nobody from serving. */
 static int load_policy(struct daemon *daemon, GError **error)
 {
+	int ret = 0;
+
 	if (daemon->options->config)
-		return acg_policy_load_file(daemon->options->config, &daemon->policy, error);
-	daemon->policy = acg_policy_new_default();
-	return 0;
+		ret = acg_policy_load_file(daemon->options->config, &daemon->policy,
+					   &daemon->file_error);
+	else
+		daemon->policy = acg_policy_new_default();
+	if (!ret || takes_over(daemon))
+		return 0;
+	g_propagate_error(error, g_steal_pointer(&daemon->file_error));
+	return ret;
 }
 
 static struct acg_policy *policy_of(const char *path)
 {
 	struct acg_policy *policy = NULL;
 
-	if (path && g_file_test(path, G_FILE_TEST_EXISTS))
+	if (g_file_test(path, G_FILE_TEST_EXISTS))
 		acg_policy_load_file(path, &policy, NULL);
 	return policy;
 }
 
+static void keep_good(const struct daemon *daemon, const struct acg_policy *policy)
+{
+	g_file_set_contents_full(daemon->good_path, policy->text, -1,
+				 G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL);
+}
+
+static struct acg_policy *policy_instead(struct daemon *daemon)
+{
+	struct acg_policy *policy = policy_of(daemon->good_path);
+
+	daemon->fallback = policy ? "the last good policy" : "no policy";
+	return policy ? policy : acg_policy_new_default();
+}
+
 /*
  * The worker may have waited for its turn for days: what was written into the tree since, or else the file as it is now,
- * is in force. A first worker and a new binary start from the file.
+ * is in force; if that is bad, what it was before. A first worker and a new binary start from the file.
  */
 static void load_policy_again(struct daemon *daemon, bool afresh)
 {
-	struct acg_policy *policy;
-
+	g_clear_pointer(&daemon->policy, acg_policy_unref);
+	g_clear_error(&daemon->file_error);
 	if (afresh)
 		g_unlink(daemon->policy_path);
-	policy = policy_of(daemon->policy_path);
-	if (!policy)
-		policy = policy_of(daemon->options->config);
-	if (!policy)
+	daemon->policy = policy_of(daemon->policy_path);
+	if (daemon->policy)
 		return;
-	acg_policy_unref(daemon->policy);
-	daemon->policy = policy;
+	if (!daemon->options->config)
+		daemon->policy = acg_policy_new_default();
+	else if (acg_policy_load_file(daemon->options->config, &daemon->policy,
+				      &daemon->file_error) == 0)
+		keep_good(daemon, daemon->policy);
+	else
+		daemon->policy = policy_instead(daemon);
 }
 
 static void load_bpf(struct daemon *daemon)
@@ -104,12 +138,6 @@ static void load_bpf(struct daemon *daemon)
 	if (daemon->cgroup)
 		daemon->memory = acg_memory_tier_new(daemon->bpf, daemon->bpf_off,
 						     acg_enforcer_cgroup_dirfd(daemon->cgroup));
-}
-
-/* Somebody served before us: callers wait. */
-static bool takes_over(const struct daemon *daemon)
-{
-	return daemon->shared->version;
 }
 
 static gboolean on_bpf_loaded(void *data)
@@ -207,6 +235,8 @@ static int make_parts(struct daemon *daemon, GError **error)
 	options.listener = acg_fs_listener(daemon->fs);
 	ret = acg_manager_new(&options, daemon->policy, &daemon->manager, error);
 	daemon->fs->manager = daemon->manager;
+	if (!ret && daemon->fallback)
+		acg_manager_policy_fallback(daemon->manager, daemon->file_error, daemon->fallback);
 	return ret;
 }
 
@@ -235,10 +265,11 @@ static gboolean on_reload(void *data)
 		return G_SOURCE_CONTINUE;
 	}
 	if (acg_policy_load_file(daemon->options->config, &policy, &error) < 0) {
-		acg_manager_policy_refused(daemon->manager, error);
+		acg_manager_policy_fallback(daemon->manager, error, "the policy before it");
 		return G_SOURCE_CONTINUE;
 	}
 	g_unlink(daemon->policy_path);
+	keep_good(daemon, policy);
 	acg_manager_set_policy(daemon->manager, policy);
 	acg_policy_unref(policy);
 	return G_SOURCE_CONTINUE;
@@ -286,14 +317,25 @@ static int map_shared(struct daemon *daemon, GError **error)
 	return 0;
 }
 
+static int not_wanted(struct daemon *daemon, GError **error)
+{
+	int ret;
+
+	if (!daemon->file_error)
+		return acg_fail(error, ECANCELED, "the supervisor has no use for this worker");
+	ret = -daemon->file_error->code;
+	g_propagate_error(error, g_steal_pointer(&daemon->file_error));
+	return ret;
+}
+
 /* All that can go wrong with a new binary or policy has been tried: says so, and waits for the one before to be gone. */
-static int await_turn(bool *ret_new_binary, GError **error)
+static int await_turn(struct daemon *daemon, bool *ret_new_binary, GError **error)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	char byte = ACG_SAY_ABLE;
+	char byte = daemon->file_error ? ACG_SAY_BAD_POLICY : ACG_SAY_ABLE;
 
 	if (write(ACG_WORKER_CONTROL, &byte, 1) != 1 || read(ACG_WORKER_CONTROL, &byte, 1) != 1)
-		return acg_fail(error, ECANCELED, "the supervisor has no use for this worker");
+		return not_wanted(daemon, error);
 	*ret_new_binary = byte == ACG_SAY_GO_NEW;
 	/* By process, so it also holds back the successor of a supervisor that was killed. */
 	if (fcntl(ACG_WORKER_STATE, F_SETLKW, &whole) < 0)
@@ -350,6 +392,8 @@ static void free_parts(struct daemon *daemon)
 	acg_policy_unref(daemon->policy);
 	g_free(daemon->bpf_off);
 	g_free(daemon->policy_path);
+	g_free(daemon->good_path);
+	g_clear_error(&daemon->file_error);
 	if (daemon->shared)
 		munmap(daemon->shared, ACG_SHARED_OPENS);
 }
@@ -367,19 +411,20 @@ int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
 	int ret;
 
 	daemon.policy_path = g_build_filename(options->run_dir, "policy", NULL);
+	daemon.good_path = g_build_filename(options->run_dir, "policy.good", NULL);
 	own_descriptors();
 	prctl(PR_SET_NAME, "agentcgd");
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	ret = acg_harden(error);
 	if (!ret)
+		ret = map_shared(&daemon, error);
+	if (!ret)
 		ret = load_policy(&daemon, error);
 	if (!ret && g_mkdir_with_parents(options->run_dir, 0755) < 0)
 		ret = acg_fail_errno(error, errno, "cannot make %s", options->run_dir);
 	if (!ret)
-		ret = map_shared(&daemon, error);
-	if (!ret)
-		ret = await_turn(&new_binary, error);
+		ret = await_turn(&daemon, &new_binary, error);
 	if (!ret)
 		load_policy_again(&daemon, new_binary || !takes_over(&daemon));
 	if (!ret)

@@ -316,16 +316,24 @@ static void is_able(struct supervisor *s, struct worker *worker)
 	}
 }
 
+/* Who hears nothing more ends, and says why. */
+static void let_go(struct worker *worker)
+{
+	close(worker->control);
+	worker->control = -1;
+}
+
 static void worker_says(struct supervisor *s, struct worker *worker)
 {
 	char byte;
 
 	if (read(worker->control, &byte, 1) != 1) { /* it is about to die */
-		close(worker->control);
-		worker->control = -1;
+		let_go(worker);
 		return;
 	}
-	if (byte == ACG_SAY_ABLE)
+	if (byte == ACG_SAY_BAD_POLICY && worker == &s->next)
+		let_go(worker);
+	else if (byte == ACG_SAY_ABLE || byte == ACG_SAY_BAD_POLICY)
 		is_able(s, worker);
 	else if (byte == ACG_SAY_SERVING && worker == &s->worker)
 		now_serves(s);

@@ -18,10 +18,11 @@
  * What is said there, each one byte: the worker that it could take over, the supervisor that it may (the one before is
  * gone), the worker that it serves.
  */
-#define ACG_SAY_ABLE    'a'
-#define ACG_SAY_GO      'g'
-#define ACG_SAY_GO_NEW  'n' /* the same, to a new binary: with the policy of the file, whatever was written since */
-#define ACG_SAY_SERVING 's'
+#define ACG_SAY_ABLE	   'a'
+#define ACG_SAY_BAD_POLICY 'b' /* able, but not with the policy file: somebody must serve, a new binary need not */
+#define ACG_SAY_GO	   'g'
+#define ACG_SAY_GO_NEW	   'n' /* the same, to a new binary: with the policy of the file, whatever was written since */
+#define ACG_SAY_SERVING	   's'
 
 struct acg_supervisor_options {
 	const char *mountpoint;    /* absolute */

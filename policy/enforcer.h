@@ -17,7 +17,7 @@ struct acg_group {
 
 /* One line of `status`. Strings are owned by the struct. */
 struct acg_mechanism {
-	const char *name;  /* memcg_bpf_ops, sched_ext, monitor, cgroup, procfs */
+	const char *name;  /* memcg_bpf_ops, sched_ext, monitor, cgroup, procfs; policy */
 	const char *state; /* on, off, degraded */
 	char *reason;
 };

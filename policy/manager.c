@@ -318,6 +318,7 @@ void acg_manager_free(struct acg_manager *manager)
 	acg_eventlog_clear(&manager->events);
 	acg_policy_unref(manager->policy);
 	g_free(manager->policy_error);
+	g_free(manager->fallback);
 	g_free(manager->run_dir);
 	g_free(manager->state_error);
 	g_free(manager);
@@ -682,6 +683,7 @@ void acg_manager_set_policy(struct acg_manager *manager, struct acg_policy *poli
 
 	set_policy(manager, policy);
 	g_clear_pointer(&manager->policy_error, g_free);
+	g_clear_pointer(&manager->fallback, g_free);
 	acg_engine_set_policy(manager->engine, policy, now, actions);
 	acg_manager_apply_all(manager, actions, now);
 	g_hash_table_iter_init(&iter, manager->engine->registry->nodes);
@@ -699,6 +701,15 @@ void acg_manager_policy_refused(struct acg_manager *manager, const GError *why)
 	manager->policy_error = g_strdup(why->message);
 	acg_manager_event(manager, NULL, "policy_refused", NULL, why->message, acg_manager_now());
 	manager->log(LOG_WARNING, why->message, NULL, NULL);
+}
+
+void acg_manager_policy_fallback(struct acg_manager *manager, const GError *why,
+				 const char *instead)
+{
+	g_free(manager->fallback);
+	manager->fallback = g_strdup_printf("its file is bad, %s is in force: %s", instead, why->message);
+	g_strdelimit(manager->fallback, "\n", ' ');
+	acg_manager_policy_refused(manager, why);
 }
 
 const char *acg_manager_policy_error(const struct acg_manager *manager)

@@ -132,6 +132,9 @@ void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, b
 void acg_manager_set_policy(struct acg_manager *manager, struct acg_policy *policy);
 /* Remembers why a policy was refused, for policy.error. */
 void acg_manager_policy_refused(struct acg_manager *manager, const GError *why);
+/* The same for the policy file: `instead` (static words) is in force, which `status` says until there is another policy. */
+void acg_manager_policy_fallback(struct acg_manager *manager, const GError *why,
+				 const char *instead);
 const char *acg_manager_policy_error(const struct acg_manager *manager);
 
 /* The logs behind events and events_pipe. agent NULL: the root's. */

@@ -37,6 +37,7 @@ struct acg_manager {
 	struct acg_call *ending;    /* to be measured, recorded and removed; NULL: none */
 	struct acg_time deferred;   /* when either was asked for */
 	struct acg_policy *policy;  /* a reference */
+	char *fallback;             /* what is in force because the policy file is bad; NULL: it is not */
 	char *policy_error;         /* why the last written one was refused; NULL: it was not */
 	struct acg_auto *autos;     /* who waits for a call without a marker */
 	uint64_t lost;              /* of the monitor's events, up to the last look */

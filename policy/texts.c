@@ -9,6 +9,14 @@ static void clear_mechanism(void *data)
 	g_free(((struct acg_mechanism *)data)->reason);
 }
 
+static void add_fallback(const struct acg_manager *manager, GArray *mechanisms)
+{
+	struct acg_mechanism row = {"policy", "degraded", g_strdup(manager->fallback)};
+
+	if (row.reason)
+		g_array_append_val(mechanisms, row);
+}
+
 GArray *acg_manager_mechanisms(struct acg_manager *manager)
 {
 	GArray *mechanisms = g_array_new(FALSE, TRUE, sizeof(struct acg_mechanism));
@@ -20,6 +28,7 @@ GArray *acg_manager_mechanisms(struct acg_manager *manager)
 		if (enforcer->ops->status)
 			enforcer->ops->status(enforcer, mechanisms);
 	}
+	add_fallback(manager, mechanisms);
 	return mechanisms;
 }
 

@@ -127,6 +127,8 @@ static const struct {
 	{"monitor", "BTF in the kernel, CAP_BPF for the daemon, and no --no-bpf"},
 	{"cgroup", "cgroup v2 with memory, cpu and pids (see above)"},
 	{"procfs", "nothing: it stands in where cgroup cannot measure"},
+	{"policy",
+	 "correct the file (agentcgd --check -c FILE), then systemctl reload agentcg, or SIGHUP"},
 };
 
 static const char *advice_for(const char *mechanism)

@@ -40,3 +40,27 @@ echo 1 > "$AGENTCG_FS/agents/lives/cgroup.kill"
 until_true 'rmdir "$AGENTCG_FS/agents/lives" 2> /dev/null'
 kill "$daemon_pid"
 wait "$daemon_pid" || fail "exit status $?"
+
+echo "# the policy file turns bad, and the worker dies: the last good one is in force, and status says so"
+echo 'agents = ({ match = "*"; budget = { calls = 7; }; });' > "$work/policy"
+start_daemon -c "$work/policy"
+cat "$work/policy" > "$work/good"
+echo 'nonsense = 1;' > "$work/policy"
+kill -USR2 "$daemon_pid"
+until_true 'grep -q "no upgrade" "$work/daemon.log"'
+for _ in 1 2 3 4 5; do # more than there are spare ones
+	worker=$(pgrep -o -P "$daemon_pid")
+	kill -9 "$worker"
+	diff "$AGENTCG_FS/policy" "$work/good" || fail "another policy is in force"
+	grep '^policy degraded.*the last good policy is in force: .*/policy:1: .*nonsense' "$AGENTCG_FS/status" ||
+		fail "status says nothing of it: $(cat "$AGENTCG_FS/status")"
+done
+rm "$work/run/policy.good"
+kill -9 "$(pgrep -o -P "$daemon_pid")"
+grep '^policy degraded.*no policy is in force' "$AGENTCG_FS/status" || fail "without the last good one: $(cat "$AGENTCG_FS/status")"
+cat "$work/good" > "$work/policy"
+kill -HUP "$daemon_pid"
+until_true '! grep -q "^policy" "$AGENTCG_FS/status"'
+diff "$AGENTCG_FS/policy" "$work/good" || fail "the good one is not in force"
+kill "$daemon_pid"
+wait "$daemon_pid" || fail "exit status $?"
