@@ -34,6 +34,7 @@ ACG_READER(state);
 
 /* writers.c */
 ACG_WRITER(adopt);
+ACG_WRITER(adopt_error);
 ACG_WRITER(policy);
 ACG_WRITER(priority);
 

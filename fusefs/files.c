@@ -51,7 +51,8 @@ static const struct acg_file files[] = {
 
 	WRITABLE(18, "adopt", R, 0644, ACG_FILE_OUTSIDE, ACG_RIGHT_OPERATE, acg_read_adopt,
 		 acg_write_adopt),
-	TEXT(19, "adopt.error", R, ACG_FILE_OUTSIDE, acg_read_adopt_error),
+	WRITABLE(19, "adopt.error", R, 0644, ACG_FILE_OUTSIDE, ACG_RIGHT_OPERATE,
+		 acg_read_adopt_error, acg_write_adopt_error),
 
 	/* The kernel's, as of 7.3. Those that a kernel or a cgroup does not have are not offered. */
 	KERNEL(0, "cgroup.procs", 0666, ACG_FILE_PIDS | ACG_FILE_CALL_WRITE),

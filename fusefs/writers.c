@@ -60,6 +60,13 @@ ACG_WRITER(priority)
 	return ret ? ret : acg_manager_agent_priority(fs->manager, place->agent, priority, error);
 }
 
+static void not_adopted(struct acg_fs *fs, const char *why)
+{
+	g_free(fs->adopt_error);
+	fs->adopt_error = g_strdup(why);
+	acg_manager_not_adopted(fs->manager, why);
+}
+
 #define NAMESPACE "namespace="
 
 /* "NAME [namespace=NS] CGROUP": makes an agent of a cgroup that somebody else made (policy/adopt.c). */
@@ -85,9 +92,24 @@ ACG_WRITER(adopt)
 			*path++ = '\0';
 	}
 	ret = acg_manager_adopt(fs->manager, line, namespace, path, &agent, &why);
-	g_free(fs->adopt_error);
-	fs->adopt_error = ret ? g_strdup(why->message) : NULL;
-	if (why)
+	g_clear_pointer(&fs->adopt_error, g_free);
+	if (why) {
+		not_adopted(fs, why->message);
 		g_propagate_error(error, g_steal_pointer(&why));
+	}
 	return ret;
+}
+
+/* By who was to make an agent of something, and could not, for reasons that are not the daemon's: one line. */
+ACG_WRITER(adopt_error)
+{
+	g_autofree char *line = g_strchomp(g_strndup(text, strcspn(text, "\n")));
+
+	(void)place;
+	(void)caller;
+	(void)open;
+	if (!line[0] || len > 4096 || !g_utf8_validate(line, -1, NULL))
+		return acg_fail(error, EINVAL, "write one line of words, of at most 4096 bytes");
+	not_adopted(fs, line);
+	return 0;
 }

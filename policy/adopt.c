@@ -257,3 +257,9 @@ void acg_manager_each_adopted(struct acg_manager *manager, acg_adopted_fn fn, vo
 	for (unsigned int i = 0; lines[i]; i++)
 		read_line(manager, lines[i], fn, data);
 }
+
+void acg_manager_not_adopted(struct acg_manager *manager, const char *why)
+{
+	acg_manager_event(manager, NULL, "not_adopted", NULL, why, acg_manager_now());
+	manager->log(LOG_NOTICE, why, NULL, NULL);
+}

@@ -76,6 +76,8 @@ int acg_manager_agent_add(struct acg_manager *manager, struct acg_agent *parent,
  */
 int acg_manager_adopt(struct acg_manager *manager, const char *name, const char *namespace,
 		      const char *path, struct acg_agent **ret_agent, GError **error);
+/* Something was to become an agent and did not: said in events and log. */
+void acg_manager_not_adopted(struct acg_manager *manager, const char *why);
 int acg_manager_agent_remove(struct acg_manager *manager, struct acg_agent *agent, GError **error);
 int acg_manager_agent_priority(struct acg_manager *manager, struct acg_agent *agent,
 			       enum acg_priority priority, GError **error);
@@ -140,7 +142,7 @@ const char *acg_manager_policy_error(const struct acg_manager *manager);
 /* The logs behind events and events_pipe. agent NULL: the root's. */
 struct acg_eventlog *acg_manager_eventlog(struct acg_manager *manager, struct acg_agent *agent);
 
-/* struct acg_mechanism of each enforcer; free with g_array_unref. */
+/* struct acg_mechanism of each enforcer, and of the policy if its file is bad; free with g_array_unref. */
 GArray *acg_manager_mechanisms(struct acg_manager *manager);
 
 /* Texts of the tree's files. Appended to out, each line with its newline. */

@@ -154,6 +154,16 @@ static void check_status(struct report *report, const char *root)
 	}
 }
 
+static void check_adopted(struct report *report, const char *root)
+{
+	g_autofree char *why = acg_tree_read(NULL, root, "adopt.error", NULL);
+	g_autofree char *show = g_strdup_printf("cat %s/adopt.error", root);
+
+	if (why && *g_strchomp(why))
+		tell(report, COULD_BE, show, "see agentcg(1), adopt and oci-hook",
+		     "what was last to become an agent did not: %s", why);
+}
+
 static void check_daemon(struct report *report)
 {
 	const char *root = acg_tree_find();
@@ -171,6 +181,7 @@ static void check_daemon(struct report *report)
 	tell(report, GOOD, show, NULL, "the tree is at %s%s%s", root, version ? ", version " : "",
 	     version ? g_strchomp(version) : "");
 	check_status(report, root);
+	check_adopted(report, root);
 	tell(report, self ? GOOD : COULD_BE, "cat /proc/self/cgroup",
 	     "put an agent's first process into it: echo PID > agents/NAME/cgroup.procs",
 	     self ? "this process is in an agent"

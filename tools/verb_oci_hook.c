@@ -6,7 +6,8 @@
  *
  * The name and the namespace say which entry of `agents` in the policy is the container's; priority and memory are requests, and can
  * only be less than what that gives. The name of an agent that has processes is not to be had: the next container becomes NAME-2,
- * and so on. A container is never kept from starting: what could not be done is said on standard error.
+ * and so on. A container is never kept from starting: what could not be done is said on standard error, which engines mostly throw
+ * away, and in the tree.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -261,10 +262,19 @@ static void remove_agents(const char *tree, const struct container *container)
 	}
 }
 
+static void tell_tree(const char *tree, const struct container *container, const GError *why)
+{
+	g_autofree char *file = g_build_filename(tree, "adopt.error", NULL);
+	g_autofree char *line = g_strdup_printf("container %s: %s", container->name, why->message);
+
+	acg_tree_write(file, g_strdelimit(line, "\n", ' '), NULL);
+}
+
 static int run_hook(JsonObject *state, GError **error)
 {
 	struct container container = container_of(state);
 	const char *tree = acg_tree_find();
+	int ret;
 
 	if (!container.name)
 		return 0;
@@ -275,8 +285,12 @@ static int run_hook(JsonObject *state, GError **error)
 		return 0;
 	}
 	if (!container.bundle || container.pid <= 0)
-		return acg_fail(error, EINVAL, "the state on standard input names no bundle or no pid");
-	return make_agent(tree, &container, error);
+		ret = acg_fail(error, EINVAL, "the state on standard input names no bundle or no pid");
+	else
+		ret = make_agent(tree, &container, error);
+	if (ret)
+		tell_tree(tree, &container, *error);
+	return ret;
 }
 
 static JsonNode *read_state(GError **error)

@@ -782,7 +782,7 @@ static const struct attack {
 	{ALL, WAY(gift_directory), B, {{"call", "end secret"}, {"../b/cgroup.kill", "1"}}},
 	/* the root */
 	{ALL, WAY(write), "EPERM EACCES", {{"policy", "ladder = { kill = true; };\n"}}},
-	{ALL, WAY(open_to_write), "EPERM EACCES", {{"policy", NULL}}},
+	{ALL, WAY(open_to_write), "EPERM EACCES", {{"policy", NULL}, {"adopt.error", NULL}}},
 	{ALL, WAY(in_userns), "EPERM EACCES ENOSPC EUSERS", {{"policy", ""}}},
 	{INSIDE, WAY(read), "EACCES", {
 		{"policy", NULL}, {"policy.error", NULL}, {"adopt.error", NULL}, {"metrics", NULL}, {"events", NULL},

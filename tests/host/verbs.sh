@@ -78,6 +78,9 @@ XDG_RUNTIME_DIR=$work/xdg agentcg doctor > "$work/out" || true # whether this ma
 for part in 'cgroup v2' "ok  the tree is at $AGENTCG_FS, version" 'procfs is ' 'no hook has told' 'the real bash is /'; do
 	grep -qF "$part" "$work/out" || { cat "$work/out"; fail "doctor: no \"$part\""; }
 done
+echo "container web: it can write its cgroupfs" > "$AGENTCG_FS/adopt.error"
+agentcg doctor > "$work/out" || true
+grep -q 'did not: container web: it can write its cgroupfs' "$work/out" || fail "doctor says nothing of what became no agent"
 ! AGENTCG_FS=/nonexistent agentcg doctor > "$work/out" || fail "doctor finds nothing wrong without a tree"
 grep -q '^!!  there is no tree' "$work/out" || fail "doctor does not say that there is no tree"
 for verb in ls status 'top --batch' report 'explain x' 'freeze x' 'adopt a /b' 'graft --pid 1 a' 'enter a -- true'; do

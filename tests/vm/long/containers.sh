@@ -82,6 +82,9 @@ for runtime in crun runc; do
 	container $runtime $name || { cat "$work/out"; fail "$runtime: it was kept from starting"; }
 	! grep -q "^agentcg$" "$work/out" || { cat "$work/out"; fail "it has a view, and a cgroupfs that it can write"; }
 	no_agent $name
+	grep -q "^container $name: .*cgroupfs at .*can write" "$AGENTCG_FS/adopt.error" || fail "adopt.error: $(cat "$AGENTCG_FS/adopt.error")"
+	grep -q "not_adopted.*container $name: " "$AGENTCG_FS/events" || fail "no event of the refusal"
+	agentcg doctor | grep -q "container $name: " || fail "doctor says nothing of the refusal"
 
 	echo "# $runtime: the name of an agent that is in use is not to be had, and Kubernetes' namespace stands before it"
 	mkdir "$AGENTCG_FS/agents/ctr-taken"
