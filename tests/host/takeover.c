@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * takeover MOUNT SUPERVISOR TIMES CLIENTS SIGNAL [PAUSE]
+ * takeover MOUNT SUPERVISOR TIMES CLIENTS SIGNAL [PAUSE [BINARY OTHER]]
  *
- * Sends SIGNAL (each time after at most PAUSE milliseconds, 200) to the worker of the daemon whose supervisor has that pid (USR2: to the supervisor itself) TIMES times at random
- * moments, while CLIENTS processes, each in an agent of its own, begin, end, read and list, and as many follow their
- * events. Fails, with a line for each reason, if a client sees an error or an answer that is not right, if a marker was
- * lost or done twice, or if history or events have gaps. Prints how long the tree did not answer, by takeover.
+ * Sends SIGNAL (each time after at most PAUSE milliseconds, 200) to the worker of the daemon whose supervisor has that pid (USR2: to the
+ * supervisor itself) TIMES times at random moments, while CLIENTS processes, each in an agent of its own, begin, end, read and list,
+ * and as many follow their events. Fails, with a line for each reason, if a client sees an error or an answer that is not right, if a
+ * marker was lost or done twice, or if history or events have gaps. Prints how long the tree did not answer, by takeover.
+ *
+ * With USR2, BINARY, which the supervisor starts, and OTHER, a build of another version, change places before each upgrade.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -39,6 +41,7 @@ struct test {
 	pid_t supervisor;
 	unsigned int times, clients, pause;
 	int signal;
+	const char *binary, *other; /* NULL: the same again */
 	struct shared *shared;
 	pid_t workers[CLIENTS_MAX * 2]; /* clients, then followers */
 };
@@ -311,28 +314,46 @@ static void sleep_msec(unsigned int msec)
 	usleep(msec * 1000);
 }
 
-/* An upgrade: until another process serves. */
-static void await_other(const struct test *test, pid_t old)
-{
-	for (unsigned int i = 0; i < 6000; i++) {
-		pid_t worker = worker_of(test->supervisor);
-
-		if (worker && worker != old && kill(old, 0) < 0)
-			return;
-		sleep_msec(10);
-	}
-	failed(test, "no other worker came");
-}
-
-static int64_t probe_once(const struct test *test, const char *probe)
+static int64_t probe_once(const struct test *test, const char *probe, char text[static 64])
 {
 	int64_t start = now_usec();
-	char text[64];
-	ssize_t n = read_file(probe, text, sizeof(text));
+	ssize_t n = read_file(probe, text, 64);
 
 	if (n <= 0)
 		failed(test, "%s: %s", probe, n < 0 ? strerror(-n) : "empty");
 	return now_usec() - start;
+}
+
+static bool serves_anew(const struct test *test, pid_t old)
+{
+	pid_t worker = worker_of(test->supervisor);
+
+	return worker && worker != old && kill(old, 0) < 0;
+}
+
+/* Reads on until another process serves; returns the longest read. */
+static int64_t upgrade_once(const struct test *test, pid_t old, const char *probe)
+{
+	int64_t longest = 0, end = now_usec() + 60 * 1000000ll, took;
+	char before[64], after[64];
+	bool anew;
+
+	probe_once(test, probe, before);
+	if (test->other &&
+	    renameat2(AT_FDCWD, test->binary, AT_FDCWD, test->other, RENAME_EXCHANGE) < 0)
+		failed(test, "%s and %s: %s", test->binary, test->other, strerror(errno));
+	kill(test->supervisor, SIGUSR2);
+	do {
+		anew = serves_anew(test, old);
+		took = probe_once(test, probe, after);
+		longest = took > longest ? took : longest;
+		sleep_msec(1);
+	} while (!anew && now_usec() < end);
+	if (!anew)
+		failed(test, "no other worker came");
+	if (test->other && strcmp(before, after) == 0)
+		failed(test, "the same version after an upgrade: %s", after);
+	return longest;
 }
 
 /* Returns for how long the tree did not answer, usec. */
@@ -340,17 +361,16 @@ static int64_t take_over_once(const struct test *test, const char *probe)
 {
 	pid_t worker = worker_of(test->supervisor);
 	int64_t start = now_usec();
+	char version[64];
 
 	if (!worker) { /* the next one is being started */
 		sleep_msec(20);
 		return take_over_once(test, probe);
 	}
-	kill(test->signal == SIGUSR2 ? test->supervisor : worker, test->signal);
 	if (test->signal == SIGUSR2)
-		await_other(test, worker);
-	if (test->signal == SIGUSR2)
-		return probe_once(test, probe);
-	probe_once(test, probe);
+		return upgrade_once(test, worker, probe);
+	kill(worker, test->signal);
+	probe_once(test, probe, version);
 	return now_usec() - start;
 }
 
@@ -364,7 +384,7 @@ static int compare(const void *a, const void *b)
 static void print_times(const char *what, int64_t *times, unsigned int n)
 {
 	qsort(times, n, sizeof(*times), compare);
-	printf("%s: p50 %.1f ms, p99 %.1f ms, at most %.1f ms\n", what, times[n / 2] / 1e3,
+	printf("%s: p50 %.1f ms, p99 %.1f ms, at most %.1f ms\n", what, times[(n - 1) / 2] / 1e3,
 	       times[(n - 1) * 99 / 100] / 1e3, times[n - 1] / 1e3);
 }
 
@@ -372,12 +392,12 @@ static void print_times(const char *what, int64_t *times, unsigned int n)
 static void take_over(const struct test *test)
 {
 	int64_t *times = calloc(test->times, sizeof(*times));
-	char probe[512];
+	char probe[512], version[64];
 
 	snprintf(probe, sizeof(probe), "%s/version", test->mount);
 	for (unsigned int i = 0; i < test->times && i < 100; i++) {
 		sleep_msec(20 + random() % 50);
-		times[i] = probe_once(test, probe);
+		times[i] = probe_once(test, probe, version);
 	}
 	print_times("a read while nothing happens", times, test->times < 100 ? test->times : 100);
 	for (unsigned int i = 0; i < test->times; i++) {
@@ -486,10 +506,11 @@ static int signal_named(const char *name)
 int main(int argc, char **argv)
 {
 	struct test test = {0};
+	unsigned int calls;
 
 	if (argc < 6) {
 		fprintf(stderr,
-			"usage: takeover MOUNT SUPERVISOR TIMES CLIENTS KILL|STOP|USR2 [PAUSE]\n");
+			"usage: takeover MOUNT SUPERVISOR TIMES CLIENTS KILL|STOP|USR2 [PAUSE [BINARY OTHER]]\n");
 		return 2;
 	}
 	test.mount = argv[1];
@@ -498,13 +519,16 @@ int main(int argc, char **argv)
 	test.clients = atoi(argv[4]) < CLIENTS_MAX ? atoi(argv[4]) : CLIENTS_MAX;
 	test.signal = signal_named(argv[5]);
 	test.pause = argc > 6 && atoi(argv[6]) > 0 ? atoi(argv[6]) : 200;
+	test.binary = argc > 8 ? argv[7] : NULL;
+	test.other = argc > 8 ? argv[8] : NULL;
 	test.shared = mmap(NULL, sizeof(*test.shared), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	srandom(test.times);
 	start_workers(&test);
 	take_over(&test);
 	await_workers(&test);
-	printf("%u calls by %u clients, %u failures\n", finish(&test), test.clients,
+	calls = finish(&test);
+	printf("%u calls by %u clients, %u failures\n", calls, test.clients,
 	       test.shared->failures);
 	return test.shared->failures ? 1 : 0;
 }
