@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What one agent's markers cost another: begin and end of agent `quiet`, alone and while processes of agent `flood` write markers as
- * fast as they can, in turns, so that whatever disturbs the machine disturbs both.
+ * What one agent's markers cost another: begin and end of agent `quiet`, alone, while processes of agent `flood` do nothing but use
+ * the CPU, and while they write markers as fast as they can, in turns, so that whatever disturbs the machine disturbs all three.
  *
  *   fairness TREE ROUNDS COUNT FLOODERS
  */
@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define FLOODERS_MAX 64
 
 static double now(void)
 {
@@ -62,13 +64,16 @@ static int pair(int fd)
 	return write(fd, line, n) < 0 ? errno : 0;
 }
 
-static void flood(void)
+enum beside { ALONE, SPINNING, FLOODING, N_BESIDE };
+
+static void disturb(enum beside what)
 {
 	int fd = open_call("flood");
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (;;)
-		pair(fd); /* refused or not: the next at once */
+		if (what == FLOODING)
+			pair(fd); /* refused or not: the next at once */
 }
 
 /* COUNT samples (usec) of the quiet agent, into the pipe. */
@@ -121,40 +126,52 @@ static void sample(double *samples, int count)
 	waitpid(child, &status, 0);
 }
 
+/* One round of one kind. */
+static void sample_beside(enum beside what, int flooders, double *samples, int count)
+{
+	pid_t pids[FLOODERS_MAX];
+	int n = what == ALONE ? 0 : flooders;
+
+	for (int i = 0; i < n; i++)
+		if ((pids[i] = fork()) == 0)
+			disturb(what);
+	if (n)
+		usleep(200 * 1000);
+	sample(samples, count);
+	for (int i = 0; i < n; i++)
+		kill(pids[i], SIGKILL);
+	for (int i = 0; i < n; i++)
+		waitpid(pids[i], NULL, 0);
+	if (n)
+		usleep(700 * 1000); /* their calls end */
+}
+
 int main(int argc, char **argv)
 {
+	static const char *const names[] = {"alone", "beside spinning", "beside the flood"};
 	int rounds = argc > 2 ? atoi(argv[2]) : 0, count = argc > 3 ? atoi(argv[3]) : 0;
 	int flooders = argc > 4 ? atoi(argv[4]) : 1;
-	double *samples[2];
+	double *samples[N_BESIDE], p50[N_BESIDE], p99[N_BESIDE];
 
-	if (rounds < 1 || count < 1 || chdir(argv[1]) < 0) {
+	if (rounds < 1 || count < 1 || flooders > FLOODERS_MAX || chdir(argv[1]) < 0) {
 		fprintf(stderr, "usage: fairness TREE ROUNDS COUNT FLOODERS\n");
 		return 2;
 	}
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < N_BESIDE; i++)
 		samples[i] = calloc((size_t)rounds * count, sizeof(double));
-	for (int round = 0; round < rounds; round++) {
-		pid_t pids[64];
-
-		sample(samples[0] + (size_t)round * count, count);
-		for (int i = 0; i < flooders && i < 64; i++)
-			if ((pids[i] = fork()) == 0)
-				flood();
-		usleep(200 * 1000);
-		sample(samples[1] + (size_t)round * count, count);
-		for (int i = 0; i < flooders && i < 64; i++) {
-			kill(pids[i], SIGKILL);
-			waitpid(pids[i], NULL, 0);
-		}
-		usleep(700 * 1000); /* their calls end */
-	}
-	for (int i = 0; i < 2; i++)
+	for (int round = 0; round < rounds; round++)
+		for (int i = 0; i < N_BESIDE; i++)
+			sample_beside(i, flooders, samples[i] + (size_t)round * count, count);
+	for (int i = 0; i < N_BESIDE; i++) {
 		qsort(samples[i], (size_t)rounds * count, sizeof(double), compare);
-	for (int i = 0; i < 2; i++)
-		printf("%s: p50 %.0f us, p99 %.0f us\n", i ? "beside the flood" : "alone", quantile(samples[i], rounds * count, 0.5),
-		       quantile(samples[i], rounds * count, 0.99));
-	printf("ratio p50 %.2f p99 %.2f with %d flooders\n",
-	       quantile(samples[1], rounds * count, 0.5) / quantile(samples[0], rounds * count, 0.5),
-	       quantile(samples[1], rounds * count, 0.99) / quantile(samples[0], rounds * count, 0.99), flooders);
+		p50[i] = quantile(samples[i], rounds * count, 0.5);
+		p99[i] = quantile(samples[i], rounds * count, 0.99);
+		printf("%s: p50 %.0f us, p99 %.0f us\n", names[i], p50[i], p99[i]);
+		free(samples[i]);
+	}
+	printf("ratio p50 %.2f p99 %.2f with %d spinning\n", p50[SPINNING] / p50[ALONE],
+	       p99[SPINNING] / p99[ALONE], flooders);
+	printf("ratio p50 %.2f p99 %.2f with %d flooders\n", p50[FLOODING] / p50[ALONE],
+	       p99[FLOODING] / p99[ALONE], flooders);
 	return 0;
 }
