@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fusefs/journal.h"
+#include "fusefs/pace.h"
 #include "fusefs/shared.h"
 #include "policy/watch.h"
 
@@ -29,7 +30,10 @@ struct acg_session {
 	struct acg_fs *fs;
 	struct fuse_session *session;
 	struct fuse_buf buf;
-	unsigned int source;
+	struct acg_pace *pace;
+	bool resumes;	    /* what the worker before had in hand is still to be read */
+	int64_t free_since; /* CLOCK_MONOTONIC usec: the last request was over */
+	unsigned int source, due_source;
 	void (*on_end)(void *data);
 	void *data;
 };
@@ -132,21 +136,31 @@ static void settle(struct acg_fs *fs)
 	acg_journal_settled(fs);
 }
 
-/* It gives only what is in the table of open files: whoever began a call has it before the rest is done. */
-static bool reads_answer(const struct acg_wire *request)
+static bool is_call_file(uint64_t ino)
 {
-	const struct acg_file *file =
-		request->read ? acg_file_at(request->read & ACG_INDEX_MASK) : NULL;
+	const struct acg_file *file = ino ? acg_file_at(ino & ACG_INDEX_MASK) : NULL;
 
 	return file && (file->flags & ACG_FILE_ANSWER);
 }
 
-static void take(struct acg_session *session)
+/* The cgroup id of the agent at the top whose markers these are; 0: they are none. Only its own processes could open the file. */
+static uint64_t marks(const struct acg_session *session, const struct acg_wire *request)
+{
+	const struct acg_registry *registry = acg_manager_registry(session->fs->manager);
+	struct acg_place place;
+
+	if (!is_call_file(request->write) || acg_inode_place(registry, request->write, &place) < 0)
+		return 0;
+	return acg_agent_top(place.agent)->node.id;
+}
+
+static void handle(struct acg_session *session, const struct fuse_buf *buf)
 {
 	struct acg_fs *fs = session->fs;
 
-	fs->request = acg_wire_parse(session->buf.mem, session->buf.size);
-	if (!reads_answer(&fs->request))
+	fs->request = acg_wire_parse(buf->mem, buf->size);
+	/* That gives only what is in the table of open files: whoever began a call has it before the rest is done. */
+	if (!is_call_file(fs->request.read))
 		settle(fs);
 	__atomic_store_n(&fs->shared->progress, fs->shared->progress + 1, __ATOMIC_RELAXED);
 	if (is_deadly(fs->shared, &fs->request)) {
@@ -157,8 +171,84 @@ static void take(struct acg_session *session)
 	if (fs->request.init)
 		take_init(session, &fs->request);
 	else
-		fuse_session_process_buf(session->session, &session->buf);
+		fuse_session_process_buf(session->session, buf);
 	__atomic_store_n(&fs->shared->handling, 0, __ATOMIC_RELEASE);
+	session->free_since = g_get_monotonic_time();
+}
+
+static void handle_marker(struct acg_session *session, const struct fuse_buf *buf, uint64_t agent)
+{
+	int64_t start = g_get_monotonic_time();
+
+	handle(session, buf);
+	acg_pace_handled(session->pace, agent, start, session->free_since);
+}
+
+/* Nothing is asked of us: time for what is left. */
+static void rest(struct acg_session *session)
+{
+	settle(session->fs);
+	session->free_since = g_get_monotonic_time();
+}
+
+static struct fuse_buf buf_of(GBytes *request)
+{
+	struct fuse_buf buf = {0};
+
+	buf.mem = (void *)g_bytes_get_data(request, &buf.size);
+	return buf;
+}
+
+static gboolean on_due(void *data);
+
+static void await_due(struct acg_session *session)
+{
+	int64_t next = acg_pace_next(session->pace), now = g_get_monotonic_time();
+
+	if (session->due_source || next < 0)
+		return;
+	session->due_source = g_timeout_add(next > now ? (next - now + 999) / 1000 : 0, on_due, session);
+}
+
+static gboolean on_due(void *data)
+{
+	struct acg_session *session = data;
+	uint64_t agent;
+	GBytes *request;
+
+	session->due_source = 0;
+	while ((request = acg_pace_due(session->pace, g_get_monotonic_time(), &agent))) {
+		struct fuse_buf buf = buf_of(request);
+
+		handle_marker(session, &buf, agent);
+		rest(session);
+		g_bytes_unref(request);
+	}
+	await_due(session);
+	return G_SOURCE_REMOVE;
+}
+
+static void take(struct acg_session *session, const struct fuse_buf *buf)
+{
+	struct acg_wire request = acg_wire_parse(buf->mem, buf->size);
+	uint64_t agent = request.resent ? 0 : marks(session, &request);
+
+	if (!agent) {
+		handle(session, buf);
+		return;
+	}
+	switch (acg_pace_marker(session->pace, agent, session->free_since, g_get_monotonic_time(),
+				buf->mem, buf->size)) {
+	case ACG_PACE_NOW:
+		handle_marker(session, buf, agent);
+		break;
+	case ACG_PACE_KEPT:
+		await_due(session);
+		break;
+	case ACG_PACE_FULL:
+		acg_wire_fail(session->fs->fuse_fd, request.id, EAGAIN);
+		break;
+	}
 }
 
 /* False: there will be no more. */
@@ -174,19 +264,64 @@ static bool take_waiting(struct acg_session *session)
 			continue;
 		if (ret <= 0 || fuse_session_exited(session->session))
 			return false;
-		take(session);
+		take(session, &session->buf);
 	}
 	return true;
+}
+
+/* All that is sent again, which comes before anything new; the one that the journal is about first. */
+static void collect_resent(struct acg_session *session, GQueue *requests)
+{
+	bool resent = true;
+
+	while (resent) {
+		int ret = fuse_session_receive_buf(session->session, &session->buf);
+		struct acg_wire request = acg_wire_parse(session->buf.mem, MAX(ret, 0));
+		GBytes *copy;
+
+		if (ret == -EINTR || ret == -ENOENT)
+			continue;
+		if (ret <= 0)
+			break;
+		resent = request.resent;
+		copy = g_bytes_new(session->buf.mem, ret);
+		if (request.unique == session->fs->shared->journal.unique)
+			g_queue_push_head(requests, copy);
+		else
+			g_queue_push_tail(requests, copy);
+	}
+}
+
+/*
+ * Markers may have been kept by the worker before, besides the one that it had begun: whichever is begun now takes that one's place in the
+ * journal, where it must have been found by then.
+ */
+static void take_resent(struct acg_session *session)
+{
+	GQueue requests = G_QUEUE_INIT;
+	GBytes *request;
+
+	collect_resent(session, &requests);
+	while ((request = g_queue_pop_head(&requests))) {
+		struct fuse_buf buf = buf_of(request);
+
+		take(session, &buf);
+		g_bytes_unref(request);
+	}
 }
 
 static gboolean on_request(int fd, GIOCondition condition, void *data)
 {
 	struct acg_session *session = data;
-	bool more = take_waiting(session);
+	bool more;
 
+	if (session->resumes)
+		take_resent(session);
+	session->resumes = false;
+	more = take_waiting(session);
 	(void)fd;
 	(void)condition;
-	settle(session->fs);
+	rest(session);
 	if (!more)
 		end(session);
 	return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
@@ -218,6 +353,7 @@ static int take_over(struct acg_session *session, GError **error)
 		return acg_fail_errno(error, -ret,
 				      "cannot ask the kernel for the requests in flight (it needs "
 				      "FUSE_NOTIFY_RESEND, Linux 6.9)");
+	session->resumes = true;
 	return 0;
 }
 
@@ -250,6 +386,7 @@ int acg_session_new(struct acg_fs *fs, int fuse_fd, bool debug, void (*on_end)(v
 	session->fs = fs;
 	session->on_end = on_end;
 	session->data = data;
+	session->pace = acg_pace_new();
 	session->session = new_session(fs, debug);
 	fcntl(fuse_fd, F_SETFL, fcntl(fuse_fd, F_GETFL) | O_NONBLOCK);
 	ret = !session->session ? acg_fail(error, EIO, "cannot make a FUSE session")
@@ -265,12 +402,30 @@ int acg_session_new(struct acg_fs *fs, int fuse_fd, bool debug, void (*on_end)(v
 	return 0;
 }
 
+static void abort_kept(struct acg_session *session)
+{
+	uint64_t agent;
+	GBytes *request;
+
+	if (session->due_source)
+		g_source_remove(session->due_source);
+	while ((request = acg_pace_due(session->pace, INT64_MAX, &agent))) {
+		size_t size;
+		const void *data = g_bytes_get_data(request, &size);
+
+		acg_wire_fail(session->fs->fuse_fd, acg_wire_parse(data, size).id, ENODEV);
+		g_bytes_unref(request);
+	}
+	acg_pace_free(session->pace);
+}
+
 void acg_session_free(struct acg_session *session)
 {
 	if (!session)
 		return;
 	if (session->source)
 		g_source_remove(session->source);
+	abort_kept(session);
 	acg_stream_abort(session->fs);
 	if (session->session)
 		fuse_session_destroy(session->session);

@@ -25,6 +25,7 @@ struct acg_wire acg_wire_parse(const void *request, size_t size)
 	wire.resent = in->unique & UNIQUE_RESEND;
 	wire.init = in->opcode == FUSE_INIT;
 	wire.read = in->opcode == FUSE_READ ? in->nodeid : 0;
+	wire.write = in->opcode == FUSE_WRITE ? in->nodeid : 0;
 	if (in->opcode == FUSE_POLL && size >= sizeof(*in) + sizeof(struct fuse_poll_in)) {
 		const struct fuse_poll_in *poll = (const void *)(in + 1);
 

@@ -13,6 +13,7 @@ struct acg_wire {
 	uint64_t unique; /* the same without the mark of a resent request */
 	uint64_t poll;   /* FUSE_POLL: the kernel's handle, for acg_wire_wake(); else 0 */
 	uint64_t read;   /* FUSE_READ: the node; else 0 */
+	uint64_t write;  /* FUSE_WRITE: the same */
 	bool resent;     /* another worker was asked before us */
 	bool init;       /* FUSE_INIT */
 };
