@@ -235,15 +235,3 @@ struct acg_probe *acg_probe_new(const char *btf_path)
 	btf__free(btf);
 	return probe;
 }
-
-void acg_probe_free(struct acg_probe *probe)
-{
-	if (!probe)
-		return;
-	g_free(probe->btf.reason);
-	g_free(probe->ringbuf.reason);
-	g_free(probe->oom_events.reason);
-	g_free(probe->sched_ext.reason);
-	g_free(probe->memcg_bpf_ops.reason);
-	g_free(probe);
-}
