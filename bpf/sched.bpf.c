@@ -51,7 +51,7 @@
  * priority.
  *
  * Limits. cpu.max and cpu.max.burst hold for every cgroup: what runs is subtracted from each
- * ancestor that has a quota, and overdrafts are taken off the next period. When little is left, a
+ * ancestor that has a quota, and overdrafts are taken off the next periods. When little is left, a
  * timer of the CPU ends the run, since the tick may be 10 ms away. A group that has run out, or one
  * below it, is parked on the list of that ancestor, whose timer refills it and takes it back into
  * the heap. cpu.idle is the least weight, and batch. An exiting task is never parked:

@@ -6,21 +6,23 @@
 static void refill(struct acg_group *group, u64 now)
 {
 	u64 at = shared_read(group->period_at), quota = group->quota, periods;
-	s64 left, most, gain;
+	s64 room;
 
 	if (!quota || (s64)(now - at) < (s64)group->period)
 		return;
 	periods = (now - at) / group->period;
 	if (__sync_val_compare_and_swap(&group->period_at, at, at + periods * group->period) != at)
 		return;
-	if (periods > 2 * DEBT_PERIODS)
-		periods = 2 * DEBT_PERIODS;
-	left = shared_read(group->left);
-	most = quota + group->burst;
-	gain = periods * quota;
-	if (left + gain > most)
-		gain = most - left;
-	__sync_fetch_and_add(&group->left, gain);
+	room = quota + group->burst - shared_read(group->left);
+	if (room > 0)
+		__sync_fetch_and_add(&group->left,
+				     periods > room / quota ? room : periods * quota);
+}
+
+/* The most that a group may owe: what DEBT_MAX gives it. */
+static s64 debt_max(const struct acg_group *group)
+{
+	return DEBT_MAX / group->period * group->quota;
 }
 
 /* The place of the group itself or the ancestor that has run out of quota; ROOT: none has. */
@@ -51,10 +53,10 @@ __noinline int spend_quota(u32 place, u64 delta)
 		return 0;
 	for (level = 0; level < LEVELS_MAX && place != ROOT; level++) {
 		struct acg_group *group = group_at(place);
-		s64 least = -(s64)(DEBT_PERIODS * group->quota);
 
 		if (group->quota) {
 			s64 left = __sync_fetch_and_sub(&group->left, delta) - delta;
+			s64 least = -debt_max(group);
 
 			if (left < least) {
 				__sync_fetch_and_add(&group->left, least - left);

@@ -29,7 +29,7 @@
 #define SHARE_SHIFT  10   /* inverse shares are fixed point */
 #define SLOWED_COST  4ULL /* of a call that is slowed down for memory */
 #define INVERSE_MAX  (1ULL << 30)
-#define DEBT_PERIODS 4 /* the most that an overdraft of cpu.max may cost */
+#define DEBT_MAX     (8000 * MSEC) /* of waiting for an overdraft of cpu.max; as AHEAD_MAX */
 
 #define LEVELS_MAX   32 /* depth of cgroups */
 #define HEAP_STEPS   15 /* log2(ACG_SCHED_GROUPS) + 1 */
