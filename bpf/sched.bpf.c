@@ -314,14 +314,6 @@ static u32 take_place(void)
 	return place;
 }
 
-static void give_back(u32 place)
-{
-	bpf_spin_lock(&tree_lock);
-	group_at(place)->next = free_place;
-	free_place = place;
-	bpf_spin_unlock(&tree_lock);
-}
-
 static u32 parent_place(struct cgroup *cgroup)
 {
 	struct cgroup *parent;
@@ -347,7 +339,7 @@ static void start_place(u32 place, u32 parent, u64 id, struct scx_cgroup_init_ar
 	group->inverse = 1 << SHARE_SHIFT;
 	group->ready = group->queued = 0;
 	group->parent = parent;
-	group->next = 0;
+	group->next = group->gone = 0;
 	group->class = CLASS_NONE;
 	group->slowed = 0;
 	group->priority = ACG_PRIORITY_NORMAL;
@@ -430,7 +422,7 @@ void BPF_PROG(acg_cgroup_exit, struct cgroup *cgrp)
 	}
 	leave_heap(place, true);
 	bequeath(place);
-	give_back(place);
+	give_back_unparked(place);
 }
 
 /* --- knobs ----------------------------------------------------------------------------------- */

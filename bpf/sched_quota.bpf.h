@@ -151,6 +151,8 @@ __noinline int park(u32 place, u32 limiter, u64 now)
 	bpf_spin_unlock(&heap_lock);
 	if (parked)
 		count(ACG_SCHED_PARKED);
+	else
+		queue_group(place); /* it was refilled meanwhile */
 	start_timer(limiter, now);
 	return 0;
 }
@@ -170,11 +172,33 @@ static void kick_idle(s32 n)
 	scx_bpf_put_cpumask(online);
 }
 
+static void give_back(u32 place)
+{
+	bpf_spin_lock(&tree_lock);
+	group_at(place)->next = free_place;
+	free_place = place;
+	bpf_spin_unlock(&tree_lock);
+}
+
+/* Of a removed cgroup: now, or when it comes off the list where it is parked. */
+static void give_back_unparked(u32 place)
+{
+	struct acg_group *group = group_at(place);
+	bool parked;
+
+	bpf_spin_lock(&heap_lock);
+	parked = group->parked;
+	group->gone = parked;
+	bpf_spin_unlock(&heap_lock);
+	if (!parked)
+		give_back(place);
+}
+
 /* Takes one parked group back into the heap. False: there is none. */
 __noinline int unpark_one(u32 limiter)
 {
 	struct acg_group *above = group_at(limiter), *group;
-	u32 place;
+	u32 place, gone = 0;
 
 	bpf_spin_lock(&heap_lock);
 	place = above->parked_head;
@@ -183,6 +207,7 @@ __noinline int unpark_one(u32 limiter)
 		above->parked_head = group->next;
 		group->next = 0;
 		group->parked = 0;
+		gone = group->gone;
 		if (group->queued > 0 && !heap_at[place & GROUP_MASK])
 			heap_add(place, key_of(group));
 	}
@@ -190,6 +215,8 @@ __noinline int unpark_one(u32 limiter)
 	if (!place)
 		return 0;
 	count(ACG_SCHED_UNPARKED);
+	if (gone)
+		give_back(place);
 	kick_idle(group->queued);
 	return 1;
 }

@@ -86,6 +86,7 @@ struct acg_group {
 	u32 armed;
 	u32 parked;      /* 1: on some list; under heap_lock */
 	u32 parked_head; /* of those that wait for this one's quota */
+	u32 gone;        /* its place is given back when it comes off that list */
 };
 
 struct heap_entry {
