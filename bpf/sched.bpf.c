@@ -427,6 +427,36 @@ void BPF_PROG(acg_cgroup_exit, struct cgroup *cgrp)
 
 /* --- knobs ----------------------------------------------------------------------------------- */
 
+/*
+ * What the group is ahead by was reckoned by its old weight: it becomes what the new one makes of
+ * the same running.
+ */
+static void rescale_lead(u32 place, u64 inverse_before)
+{
+	struct acg_group *group = group_at(place);
+	s64 lead = group->tag - shared_read(virtual_now), most = AHEAD_MAX * n_cpus, rescaled;
+
+	if (lead <= 0)
+		return;
+	rescaled = (u64)lead / inverse_before * inverse_share(place);
+	if (rescaled > most)
+		rescaled = most;
+	__sync_fetch_and_add(&group->tag, rescaled - lead);
+	if (group->queued > 0)
+		queue_group(place);
+}
+
+static void reweigh(u32 place, u32 weight, bool idle)
+{
+	struct acg_group *group = group_at(place);
+	u64 inverse = inverse_share(place);
+
+	group->weight = weight;
+	group->idle = idle;
+	contribute_upwards(place);
+	rescale_lead(place, inverse);
+}
+
 SEC("struct_ops/acg_cgroup_set_weight")
 void BPF_PROG(acg_cgroup_set_weight, struct cgroup *cgrp, u32 weight)
 {
@@ -434,8 +464,7 @@ void BPF_PROG(acg_cgroup_set_weight, struct cgroup *cgrp, u32 weight)
 
 	if (place <= ROOT_TASKS || places[place & GROUP_MASK].cgroup != cgrp->kn->id)
 		return;
-	group_at(place)->weight = weight * WEIGHT_SCALE;
-	contribute_upwards(place);
+	reweigh(place, weight * WEIGHT_SCALE, group_at(place)->idle);
 }
 
 SEC("struct_ops/acg_cgroup_set_bandwidth")
@@ -455,9 +484,8 @@ void BPF_PROG(acg_cgroup_set_idle, struct cgroup *cgrp, bool idle)
 
 	if (place <= ROOT_TASKS || places[place & GROUP_MASK].cgroup != cgrp->kn->id)
 		return;
-	group_at(place)->idle = idle;
 	group_at(place)->class = CLASS_NONE; /* looked up anew */
-	contribute_upwards(place);
+	reweigh(place, group_at(place)->weight, idle);
 }
 
 /* --- the machine ----------------------------------------------------------------------------- */
