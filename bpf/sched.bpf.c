@@ -110,43 +110,42 @@ SEC("struct_ops/acg_enqueue")
 void BPF_PROG(acg_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	struct task_data *data = data_of(p);
+	u64 now;
 
 	if (!data) {
 		scx_bpf_dsq_insert(p, SCX(dsq_id_flags, SCX_DSQ_LOCAL), SLICE_NORMAL, enq_flags);
 		return;
 	}
+	now = scx_bpf_now();
+	note_wait(data, now);
 	if (p->nr_cpus_allowed == 1 && (p->flags & PF_KTHREAD))
 		insert_kthread(p, enq_flags);
 	else
-		enqueue_task(p, data, enq_flags);
+		enqueue_task(p, data, enq_flags, now);
 }
 
 SEC("struct_ops/acg_dispatch")
 void BPF_PROG(acg_dispatch, s32 cpu, struct task_struct *prev)
 {
-	struct task_data *data = NULL;
-
 	if (shared_read(n_rescued) && scx_bpf_dsq_move_to_local(QUEUE_RESCUE)) {
 		__sync_fetch_and_sub(&n_rescued, 1);
 		return;
 	}
-	if (prev && (scx_of(prev)->flags & SCX(ent_flags, SCX_TASK_QUEUED)))
-		data = data_of(prev);
-	dispatch_next(cpu, prev, data);
+	if (prev && (!(scx_of(prev)->flags & SCX(ent_flags, SCX_TASK_QUEUED)) || !cpu_at(cpu)->place))
+		prev = NULL;
+	dispatch_next(cpu, prev);
 }
 
 SEC("struct_ops/acg_tick")
 void BPF_PROG(acg_tick, struct task_struct *p)
 {
-	struct task_data *data;
+	s32 cpu = scx_bpf_task_cpu(p);
+	u32 place = cpu_at(cpu)->place;
 
-	if (!shared_read(n_limited))
+	if (!shared_read(n_limited) || !place)
 		return;
-	data = data_of(p);
-	if (!data)
-		return;
-	charge(p, data);
-	if (out_of_quota(data->place, scx_bpf_now()) && !(p->flags & PF_EXITING))
+	charge(p, cpu);
+	if (out_of_quota(place, scx_bpf_now()) && !(p->flags & PF_EXITING))
 		scx_bpf_task_set_slice(p, 0);
 }
 
@@ -163,7 +162,6 @@ void BPF_PROG(acg_runnable, struct task_struct *p, u64 enq_flags)
 	now = scx_bpf_now();
 	group = group_at(data->place);
 	data->ready_at = now;
-	data->boosted = 0;
 	classify_if_old(data->place, now);
 	first = __sync_fetch_and_add(&group->ready, 1) == 0;
 	if (first)
@@ -175,91 +173,110 @@ void BPF_PROG(acg_runnable, struct task_struct *p, u64 enq_flags)
 SEC("struct_ops/acg_running")
 void BPF_PROG(acg_running, struct task_struct *p)
 {
+	s32 cpu_id = scx_bpf_task_cpu(p);
+	struct acg_cpu *cpu = cpu_at(cpu_id);
 	struct task_data *data = data_of(p);
 	struct acg_sched_figures *figures;
 	struct acg_group *group;
-	struct acg_cpu *cpu;
 
+	cpu->place = ROOT;
 	if (!data)
 		return;
 	group = group_at(data->place);
-	cpu = cpu_at(scx_bpf_task_cpu(p));
 	figures = &places[data->place & GROUP_MASK].figures;
 	leave_queue(data);
-	data->charged = data->started = p->se.sum_exec_runtime;
-	data->granted = scx_of(p)->slice;
+	cpu->place = data->place;
+	cpu->class = group->class;
+	cpu->boosted = data->boosted;
+	data->boosted = 0;
+	cpu->yielded = 0;
+	cpu->slept = 0;
+	cpu->charged = cpu->started = p->se.sum_exec_runtime;
+	cpu->granted = scx_of(p)->slice;
+	cpu->paid = data->prepaid;
+	data->prepaid = 0;
+	if (cpu->prepaid && cpu->prepaid_by == data->place) {
+		cpu->paid += cpu->prepaid;
+		cpu->prepaid = 0;
+	}
 	if (data->ready_at)
 		__sync_fetch_and_add(&figures->wait_ns, scx_bpf_now() - data->ready_at);
 	data->ready_at = 0;
-	data->yielded = 0;
-	if (cpu->prepaid && cpu->prepaid_by == data->place) {
-		data->prepaid += cpu->prepaid;
-		cpu->prepaid = 0;
-	}
 	advance(&group->task_time, scx_of(p)->dsq_vtime);
-	cpu->class = group->class;
-	arm_stop(scx_bpf_task_cpu(p), data->place);
+	arm_stop(cpu_id, data->place);
 	__sync_fetch_and_add(&figures->slices, 1);
+}
+
+static void no_longer_ready(u32 place)
+{
+	bool last = __sync_fetch_and_sub(&group_at(place)->ready, 1) == 1;
+
+	if (last || place == ROOT_TASKS)
+		contribute_upwards(place);
 }
 
 SEC("struct_ops/acg_stopping")
 void BPF_PROG(acg_stopping, struct task_struct *p, bool runnable)
 {
-	struct acg_cpu *cpu = cpu_at(scx_bpf_task_cpu(p));
-	struct task_data *data = data_of(p);
-	struct acg_group *group;
+	s32 cpu_id = scx_bpf_task_cpu(p);
+	struct acg_cpu *cpu = cpu_at(cpu_id);
+	u32 place = cpu->place;
 
-	if (!data)
+	if (!place)
 		return;
-	group = group_at(data->place);
-	charge(p, data);
-	data->boosted = 0;
+	charge(p, cpu_id);
+	cpu->place = ROOT;
 	cpu->class = CLASS_NONE;
 	cpu->limited = 0;
 	if (!runnable) {
-		if (group->queued > 0) /* it used less than was prepaid: the others come sooner */
-			queue_group(data->place);
+		if (group_at(place)->queued > 0) /* it used less than was prepaid: the others come sooner */
+			queue_group(place);
+		no_longer_ready(place);
+		cpu->slept = p->pid;
 		return;
 	}
-	data->ready_at = scx_bpf_now();
-	if (!data->yielded && data->charged - data->started < data->granted)
-		__sync_fetch_and_add(&places[data->place & GROUP_MASK].figures.preemptions, 1);
+	if (scx_of(p)->slice) /* it stays at the head of its CPU's queue, without enqueue() */
+		note_wait(data_of(p), scx_bpf_now());
+	if (!cpu->yielded && cpu->charged - cpu->started < cpu->granted)
+		__sync_fetch_and_add(&places[place & GROUP_MASK].figures.preemptions, 1);
 }
 
+/* Of a task that ran until now, stopping() has seen to it all. */
 SEC("struct_ops/acg_quiescent")
 void BPF_PROG(acg_quiescent, struct task_struct *p, u64 deq_flags)
 {
-	struct task_data *data = data_of(p);
-	struct acg_group *group;
-	bool last;
+	struct acg_cpu *cpu = cpu_at(scx_bpf_task_cpu(p));
+	struct task_data *data;
 
+	if (cpu->slept == p->pid) {
+		cpu->slept = 0;
+		return;
+	}
+	data = data_of(p);
 	if (!data)
 		return;
-	group = group_at(data->place);
 	leave_queue(data);
 	if (data->prepaid) { /* it was queued and never ran */
-		__sync_fetch_and_sub(&group->tag, data->prepaid);
+		__sync_fetch_and_sub(&group_at(data->place)->tag, data->prepaid);
 		data->prepaid = 0;
 	}
 	if (data->ready_at)
 		__sync_fetch_and_add(&places[data->place & GROUP_MASK].figures.wait_ns,
 				     scx_bpf_now() - data->ready_at);
 	data->ready_at = 0;
-	last = __sync_fetch_and_sub(&group->ready, 1) == 1;
-	if (last || data->place == ROOT_TASKS)
-		contribute_upwards(data->place);
+	no_longer_ready(data->place);
 }
 
 SEC("struct_ops/acg_yield")
 bool BPF_PROG(acg_yield, struct task_struct *from, struct task_struct *to)
 {
-	struct task_data *data = data_of(from);
+	struct acg_cpu *cpu = cpu_at(scx_bpf_task_cpu(from));
 
-	if (!data)
+	if (!cpu->place)
 		return false;
 	/* Behind the other tasks of its group, as if it had used its slice. */
-	data->yielded = 1;
-	scx_bpf_task_set_dsq_vtime(from, group_at(data->place)->task_time + SLICE_NORMAL);
+	cpu->yielded = 1;
+	scx_bpf_task_set_dsq_vtime(from, group_at(cpu->place)->task_time + SLICE_NORMAL);
 	scx_bpf_task_set_slice(from, 0);
 	return false;
 }

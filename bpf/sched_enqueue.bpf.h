@@ -106,6 +106,13 @@ static void insert_pinned(struct task_struct *p, struct task_data *data, u64 sli
 		scx_bpf_kick_cpu(cpu, SCX(kick_flags, SCX_KICK_IDLE));
 }
 
+/* It waits from now on, if it does not already. */
+static void note_wait(struct task_data *data, u64 now)
+{
+	if (data && !data->ready_at)
+		data->ready_at = now;
+}
+
 static void enter_queue(struct task_data *data)
 {
 	if (data->queued)
@@ -172,11 +179,10 @@ static bool boost(struct task_struct *p, struct task_data *data, u64 flags, u64 
 	return true;
 }
 
-static void enqueue_task(struct task_struct *p, struct task_data *data, u64 flags)
+static void enqueue_task(struct task_struct *p, struct task_data *data, u64 flags, u64 now)
 {
 	struct acg_group *group = group_at(data->place);
 	bool woken = flags & SCX(enq_flags, SCX_ENQ_WAKEUP);
-	u64 now = scx_bpf_now();
 	u32 limiter;
 
 	if (p->flags & PF_EXITING) {

@@ -182,40 +182,43 @@ __noinline int steal(s32 thief)
 	return false;
 }
 
-static bool keep(s32 cpu, struct task_struct *prev, struct task_data *data)
+static bool keep(s32 cpu_id, struct task_struct *prev)
 {
-	struct acg_group *group = group_at(data->place);
+	struct acg_cpu *cpu = cpu_at(cpu_id);
+	struct acg_group *group = group_at(cpu->place);
 	u64 slice = slice_of(group->class);
 
-	data->started = data->charged;
-	data->prepaid = slice_cost(group);
-	__sync_fetch_and_add(&group->tag, data->prepaid);
-	arm_stop(cpu, data->place);
-	data->granted = slice;
+	cpu->started = cpu->charged;
+	cpu->paid = slice_cost(group);
+	__sync_fetch_and_add(&group->tag, cpu->paid);
+	arm_stop(cpu_id, cpu->place);
+	cpu->granted = slice;
 	scx_bpf_task_set_slice(prev, slice);
-	places[data->place & GROUP_MASK].figures.slices++;
+	places[cpu->place & GROUP_MASK].figures.slices++;
 	count(ACG_SCHED_KEPT);
 	return true;
 }
 
 /* The key with which prev would queue now; false: it may not go on. */
-static bool prev_key(struct task_struct *prev, struct task_data *data, u64 *key, u64 now)
+static bool prev_key(s32 cpu_id, struct task_struct *prev, u64 *key, u64 now)
 {
-	struct acg_group *group = group_at(data->place);
+	struct acg_cpu *cpu = cpu_at(cpu_id);
+	struct acg_group *group = group_at(cpu->place);
 
-	charge(prev, data);
-	classify_if_old(data->place, now);
-	if (data->yielded || out_of_quota(data->place, now))
+	charge(prev, cpu_id);
+	classify_if_old(cpu->place, now);
+	if (cpu->yielded || out_of_quota(cpu->place, now))
 		return false;
 	bound_tag(group, is_pinned(prev));
 	*key = key_of(group);
 	return true;
 }
 
-static void dispatch_next(s32 cpu, struct task_struct *prev, struct task_data *data)
+/* `prev`: what runs and could go on; NULL: nothing. */
+static void dispatch_next(s32 cpu, struct task_struct *prev)
 {
 	u64 now = scx_bpf_now(), own = virtual_now + (~0ULL >> 2), pinned;
-	bool has_prev = data && prev_key(prev, data, &own, now);
+	bool has_prev = prev && prev_key(cpu, prev, &own, now);
 
 	pinned = shared_read(n_pinned) ? pinned_head(cpu, now) : 0;
 	if (shared_read(heap_size) &&
@@ -223,7 +226,7 @@ static void dispatch_next(s32 cpu, struct task_struct *prev, struct task_data *d
 		return;
 	if (pinned && !before(own, pinned) && take_pinned(cpu, pinned))
 		return;
-	if (has_prev && keep(cpu, prev, data))
+	if (has_prev && keep(cpu, prev))
 		return;
 	if (shared_read(n_pinned))
 		steal(cpu);

@@ -281,17 +281,18 @@ __noinline int charge_group(u32 place, u64 delta, u64 prepaid, s32 pinned_to)
 }
 
 /* Accounts what p has run since it was last looked at. */
-static void charge(struct task_struct *p, struct task_data *data)
+static void charge(struct task_struct *p, s32 cpu_id)
 {
-	struct acg_group *group = group_at(data->place);
-	u64 total = p->se.sum_exec_runtime, delta = total - data->charged, weight, time;
+	struct acg_cpu *cpu = cpu_at(cpu_id);
+	struct acg_group *group = group_at(cpu->place);
+	u64 total = p->se.sum_exec_runtime, delta = total - cpu->charged, weight, time;
 
-	if (!delta && !data->prepaid)
+	if (!delta && !cpu->paid)
 		return;
-	data->charged = total;
-	charge_group(data->place, delta, data->prepaid, is_pinned(p) ? scx_bpf_task_cpu(p) : -1);
-	data->prepaid = 0;
-	if (data->boosted)
+	cpu->charged = total;
+	charge_group(cpu->place, delta, cpu->paid, is_pinned(p) ? cpu_id : -1);
+	cpu->paid = 0;
+	if (cpu->boosted)
 		__sync_fetch_and_sub(&boost_left, delta);
 	weight = scx_of(p)->weight;
 	time = scx_of(p)->dsq_vtime + delta * 100 / (weight ? weight : 1);

@@ -95,28 +95,32 @@ struct heap_entry {
 	u32 unused;
 };
 
+/* What is known of the task that runs is here: to find its task_data costs more. */
 struct acg_cpu {
 	u64 virtual_now; /* of its own queue */
 	u64 prepaid;     /* by the group picked last, until its task runs */
 	u32 prepaid_by;
 	u32 class; /* of what runs; CLASS_NONE: nothing of ours */
 	u32 limited; /* 1: when its timer fires, a quota may be used up by what runs */
-	u32 unused[3];
-	u64 padding[3];
-};
-
-struct task_data {
+	u32 place; /* of what runs; ROOT: nothing of ours */
+	u32 boosted;
+	u32 yielded;
 	u64 charged; /* its se.sum_exec_runtime that has been accounted */
 	u64 started; /* the same when it began to run */
 	u64 granted; /* the slice it was given then */
+	u64 paid; /* for it, when it was queued or picked */
+	s32 slept; /* pid of the task that stopped running because it sleeps */
+	u32 unused;
+	u64 padding[5];
+};
+
+struct task_data {
 	u64 ready_at;
 	u64 prepaid;
 	u32 place;
 	u32 queued; /* place in whose queue it is, plus 1 */
 	u32 pinned; /* it counts in n_pinned */
 	u32 boosted;
-	u32 yielded;
-	u32 unused;
 };
 
 struct refill {
