@@ -6,11 +6,11 @@
 /*
  * The group whose turn it is, if it comes before `limit`; its entry is moved on at once by what a
  * slice costs, so that the next CPU looks elsewhere. An entry older than its group's tag is put
- * right first. ROOT: none.
+ * right first, and a group with nothing queued taken out: STALE. ROOT: none.
  */
 __noinline u32 pick_group(u64 limit)
 {
-	u32 place = ROOT, stale = 0;
+	u32 place = ROOT, stale = 0, empty = 0;
 	u64 key = 0, real = 0;
 
 	bpf_spin_lock(&heap_lock);
@@ -19,13 +19,20 @@ __noinline u32 pick_group(u64 limit)
 		key = heap[0].key;
 		if (!before(limit, key)) {
 			place = heap[0].place;
+			empty = shared_read(group_at(place)->queued) <= 0;
+		}
+		if (place && !empty) {
 			real = key_of(group_at(place));
 			stale = before(key + MSEC / 4, real);
 			heap_down(stale ? real : real + slice_cost(group_at(place)), place);
 		}
 	}
 	bpf_spin_unlock(&heap_lock);
-	return stale ? STALE : place;
+	if (empty)
+		leave_heap(place, false);
+	else if (stale)
+		count(ACG_SCHED_REKEYED);
+	return empty || stale ? STALE : place;
 }
 
 /*
@@ -97,11 +104,7 @@ __noinline int take_shared(s32 cpu, u64 limit, u64 now)
 		place = pick_group(limit);
 		if (!place)
 			return false;
-		if (place == STALE) {
-			count(ACG_SCHED_REKEYED);
-			continue;
-		}
-		if (take_from(cpu, place, now))
+		if (place != STALE && take_from(cpu, place, now))
 			return true;
 	}
 	return false;
