@@ -190,7 +190,7 @@ enum acg_sched_counter {
 	ACG_SCHED_BOOST_SPENT,  /* latency, but its own or the machine's burst budget was used up */
 	ACG_SCHED_BOOST_DENIED, /* latency, but slowed down for memory or reclaiming for others */
 	ACG_SCHED_KEPT,         /* went on after its slice, being the next in turn itself */
-	ACG_SCHED_PREEMPTED,    /* a batch task had to make room for a normal one */
+	ACG_SCHED_PREEMPTED,    /* a batch task, or a slice of a group that was alone, had to make room */
 	ACG_SCHED_PINNED,       /* queued for one CPU: its affinity leaves out some */
 	ACG_SCHED_STOLEN,       /* a pinned task taken over by another CPU, idle and allowed */
 	ACG_SCHED_SPREAD,       /* found pinned in its group's queue and moved to its CPU's */

@@ -45,6 +45,9 @@
  * agentcg_groups, where the nearest entry upwards counts, and is looked up again when older than
  * CLASS_AGE.
  *
+ * A normal group that nobody else waits with has long slices: short ones would only make its tasks
+ * take turns more often. They end as soon as somebody else waits.
+ *
  * Memory. A call that the memory side slows down (over its grant, delayed, throttled) pays four
  * times the virtual time for what it runs, so that it has a quarter of its share against whoever
  * competes, and is never boosted, nor is a task that reclaims memory, unless its agent has a high
@@ -101,7 +104,7 @@ s32 BPF_PROG(acg_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags
 		if (!data || out_of_quota(data->place, scx_bpf_now()))
 			return cpu;
 	}
-	insert_local(p, -1, SLICE_NORMAL, 0);
+	insert_local(p, -1, SLICE_ALONE, 0);
 	count(ACG_SCHED_DIRECT);
 	return cpu;
 }
@@ -170,6 +173,19 @@ void BPF_PROG(acg_runnable, struct task_struct *p, u64 enq_flags)
 		contribute_upwards(data->place);
 }
 
+/* What the CPU that runs p is to others. A long slice was given before anybody else waited. */
+static u32 class_now(struct task_struct *p, const struct acg_group *group, u32 place)
+{
+	u64 slice = slice_of(group->class);
+
+	if (scx_of(p)->slice <= slice)
+		return group->class;
+	if (slice_now(group, place) == SLICE_ALONE)
+		return CLASS_ALONE;
+	scx_bpf_task_set_slice(p, slice);
+	return group->class;
+}
+
 SEC("struct_ops/acg_running")
 void BPF_PROG(acg_running, struct task_struct *p)
 {
@@ -186,7 +202,7 @@ void BPF_PROG(acg_running, struct task_struct *p)
 	figures = &places[data->place & GROUP_MASK].figures;
 	leave_queue(data);
 	cpu->place = data->place;
-	cpu->class = group->class;
+	cpu->class = class_now(p, group, data->place);
 	cpu->boosted = data->boosted;
 	data->boosted = 0;
 	cpu->yielded = 0;

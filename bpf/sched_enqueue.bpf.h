@@ -31,32 +31,34 @@ static bool may_boost(struct task_struct *p, const struct acg_group *group, u32 
 	return false;
 }
 
-static bool is_victim(struct task_struct *p, u32 cpu, u32 class)
+static bool is_victim(struct task_struct *p, u32 place, u32 cpu, u32 class)
 {
-	return cpu_at(cpu)->class > class && bpf_cpumask_test_cpu(cpu, p->cpus_ptr);
+	return cpu_at(cpu)->class > class && cpu_at(cpu)->place != place &&
+	       bpf_cpumask_test_cpu(cpu, p->cpus_ptr);
 }
 
 /*
- * A CPU that runs something of a lower class: p's own if that will do, else batch before normal;
- * -1: none.
+ * A CPU that runs something of a lower class, of another group: p's own if that will do, else batch
+ * before normal; -1: none.
  */
-__noinline int find_victim(struct task_struct *p __arg_trusted, u32 class)
+__noinline int find_victim(struct task_struct *p __arg_trusted, u32 place, u32 class)
 {
 	u32 own = scx_bpf_task_cpu(p), n_ids = scx_bpf_nr_cpu_ids(), i;
+	u32 lower = class < CLASS_NORMAL ? CLASS_NORMAL : class;
 	s32 found = -1;
 
-	if (is_victim(p, own, CLASS_NORMAL))
+	if (is_victim(p, place, own, lower))
 		return own;
-	if (is_victim(p, own, class))
+	if (is_victim(p, place, own, class))
 		found = own;
 	bpf_for (i, 0, SCAN_CPUS) {
 		u32 cpu = (own + 1 + i) % (n_ids ? n_ids : 1);
 
 		if (i >= n_ids)
 			break;
-		if (is_victim(p, cpu, CLASS_NORMAL))
+		if (is_victim(p, place, cpu, lower))
 			return cpu;
-		if (found < 0 && is_victim(p, cpu, class))
+		if (found < 0 && is_victim(p, place, cpu, class))
 			found = cpu;
 	}
 	return found;
@@ -76,7 +78,7 @@ static void insert_kthread(struct task_struct *p, u64 flags)
 	s32 cpu = scx_bpf_task_cpu(p);
 
 	flags |= SCX(enq_flags, SCX_ENQ_HEAD);
-	if (cpu_at(cpu)->class == CLASS_BATCH)
+	if (cpu_at(cpu)->class >= CLASS_BATCH)
 		flags |= SCX(enq_flags, SCX_ENQ_PREEMPT);
 	insert_local(p, -1, SLICE_NORMAL, flags);
 }
@@ -145,16 +147,12 @@ static void insert_shared(struct task_struct *p, struct task_data *data, u64 sli
 }
 
 /*
- * A normal task woken while batch ones run takes one's place, if its group has not had more than
- * its due.
+ * Who waits now ends the long slice of a group that was alone; `due`: or a batch task's.
  */
-static void preempt_batch(struct task_struct *p, const struct acg_group *group)
+static void make_room(struct task_struct *p, u32 place, bool due)
 {
-	s32 cpu;
+	s32 cpu = find_victim(p, place, due ? CLASS_NORMAL : CLASS_BATCH);
 
-	if (group->class == CLASS_BATCH || before(virtual_now, group->tag))
-		return;
-	cpu = find_victim(p, CLASS_NORMAL);
 	if (cpu < 0)
 		return;
 	cpu_at(cpu)->class = CLASS_NONE; /* the next one finds another */
@@ -169,7 +167,7 @@ static bool boost(struct task_struct *p, struct task_data *data, u64 flags, u64 
 
 	if (!may_boost(p, group, data->place, now))
 		return false;
-	cpu = find_victim(p, CLASS_LATENCY);
+	cpu = find_victim(p, data->place, CLASS_LATENCY);
 	if (cpu < 0)
 		return false;
 	cpu_at(cpu)->class = CLASS_LATENCY;
@@ -183,6 +181,7 @@ static void enqueue_task(struct task_struct *p, struct task_data *data, u64 flag
 {
 	struct acg_group *group = group_at(data->place);
 	bool woken = flags & SCX(enq_flags, SCX_ENQ_WAKEUP);
+	bool due = woken && group->class != CLASS_BATCH && !before(virtual_now, group->tag);
 	u32 limiter;
 
 	if (p->flags & PF_EXITING) {
@@ -196,20 +195,20 @@ static void enqueue_task(struct task_struct *p, struct task_data *data, u64 flag
 		return;
 	}
 	if (flags & SCX(enq_flags, SCX_ENQ_LAST)) {
-		insert_local(p, -1, slice_of(group->class), flags);
+		insert_local(p, -1, slice_now(group, data->place), flags);
 		return;
 	}
 	if (woken && boost(p, data, flags, now))
 		return;
 	if (is_pinned(p)) {
 		insert_pinned(p, data, slice_of(group->class), flags);
+		make_room(p, data->place, due);
 		return;
 	}
-	insert_shared(p, data, slice_of(group->class), flags);
+	insert_shared(p, data, slice_now(group, data->place), flags);
 	bound_tag(group, false);
-	queue_group(data->place);
-	if (woken)
-		preempt_batch(p, group);
+	if (queue_group(data->place) || due)
+		make_room(p, data->place, due);
 }
 
 #endif

@@ -108,19 +108,44 @@ static __always_inline bool is_in_heap(u32 place, u64 key)
 	return index && !before(key, heap[(index - 1) & GROUP_MASK].key);
 }
 
-/* Sees to it that the group is in the heap, where its tag says. It may be parked instead. */
+/*
+ * Sees to it that the group is in the heap, where its tag says. It may be parked instead. True: it
+ * was not in it before.
+ */
 __noinline int queue_group(u32 place)
 {
 	struct acg_group *group = group_at(place);
 	u64 key = key_of(group);
+	bool enters;
 
 	if (is_in_heap(place, key))
-		return 0; /* leave_heap() looks again after taking it out */
+		return false; /* leave_heap() looks again after taking it out */
 	bpf_spin_lock(&heap_lock);
+	enters = !group->parked && !heap_at[place & GROUP_MASK];
 	if (!group->parked && !is_in_heap(place, key))
 		heap_add(place, key);
 	bpf_spin_unlock(&heap_lock);
-	return 0;
+	return enters;
+}
+
+/* True if a group other than this one waits for a CPU, or for its quota. */
+static bool others_wait(u32 place)
+{
+	u32 size = shared_read(heap_size);
+
+	return size > 1 || (size && shared_read(heap[0].place) != place) ||
+	       shared_read(n_pinned) || shared_read(n_parked);
+}
+
+/*
+ * What a task of the group gets. One of a normal group that nobody else waits with gets more: it
+ * would only make room for others of the same group.
+ */
+static u64 slice_now(const struct acg_group *group, u32 place)
+{
+	if (group->class == CLASS_NORMAL && !others_wait(place))
+		return SLICE_ALONE;
+	return slice_of(group->class);
 }
 
 /* Takes a group out that has nothing to run; `anyway`: whether or not. */

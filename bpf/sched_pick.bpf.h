@@ -189,8 +189,9 @@ static bool keep(s32 cpu_id, struct task_struct *prev)
 {
 	struct acg_cpu *cpu = cpu_at(cpu_id);
 	struct acg_group *group = group_at(cpu->place);
-	u64 slice = slice_of(group->class);
+	u64 slice = slice_now(group, cpu->place);
 
+	cpu->class = slice == SLICE_ALONE ? CLASS_ALONE : group->class;
 	cpu->started = cpu->charged;
 	cpu->paid = slice_cost(group);
 	__sync_fetch_and_add(&group->tag, cpu->paid);

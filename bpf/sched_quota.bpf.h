@@ -146,6 +146,7 @@ __noinline int park(u32 place, u32 limiter, u64 now)
 		group->parked = 1;
 		group->next = above->parked_head;
 		above->parked_head = place;
+		n_parked++;
 		parked = true;
 	}
 	bpf_spin_unlock(&heap_lock);
@@ -207,6 +208,7 @@ __noinline int unpark_one(u32 limiter)
 		above->parked_head = group->next;
 		group->next = 0;
 		group->parked = 0;
+		n_parked--;
 		gone = group->gone;
 		if (group->queued > 0 && !heap_at[place & GROUP_MASK])
 			heap_add(place, key_of(group));

@@ -8,6 +8,7 @@
 #define SLICE_LATENCY (2 * MSEC)
 #define SLICE_NORMAL  (3 * MSEC)
 #define SLICE_BATCH   (12 * MSEC)
+#define SLICE_ALONE   (20 * MSEC) /* of a normal group, while no other waits */
 
 /* In virtual time for each CPU: with n CPUs virtual time passes n times as fast as the clock. */
 #define CLASS_SHIFT  (6 * MSEC)    /* latency before normal before batch */
@@ -58,7 +59,8 @@
 #define hidden(section) SEC(".bss." section) __attribute__((visibility("hidden"), aligned(8)))
 #define shared_read(x)  (*(volatile typeof(x) *)&(x))
 
-enum acg_class { CLASS_NONE, CLASS_LATENCY, CLASS_NORMAL, CLASS_BATCH };
+/* Of a CPU also CLASS_ALONE: it runs a slice of SLICE_ALONE. */
+enum acg_class { CLASS_NONE, CLASS_LATENCY, CLASS_NORMAL, CLASS_BATCH, CLASS_ALONE };
 
 struct acg_group {
 	u64 tag;       /* virtual time at which its next slice starts */
@@ -184,6 +186,7 @@ struct heap_entry heap[ACG_SCHED_GROUPS] hidden("entries");
 u32 heap_at[ACG_SCHED_GROUPS] hidden("entries"); /* index in heap, plus 1; 0: not in it */
 u32 heap_size hidden("entries");
 u32 heap_cursor hidden("entries");
+u32 n_parked hidden("entries"); /* groups */
 
 u32 free_place hidden("numbers");
 u32 n_limited hidden("numbers"); /* groups with a quota */
