@@ -26,6 +26,7 @@ struct acg_scheduler {
 	char *pin_dir; /* NULL: nothing is pinned */
 	char *place;   /* of our pins; with pin_dir */
 	int link_fd;   /* -1: not attached */
+	bool taken;    /* an earlier process loaded and attached it */
 	int64_t gap; /* usec without a scheduler while an earlier build's was replaced; 0: none was */
 	char *lacks;
 	struct acg_sched_exit exit;
@@ -142,7 +143,8 @@ static bool take_scheduler(struct acg_scheduler *sched)
 	if (!sched->place || g_strcmp0(loaded, ACG_SCHED_NAME) != 0)
 		return false;
 	sched->link_fd = acg_pins_link(sched->place, "link");
-	if (sched->link_fd >= 0 && acg_pins_take(sched->skeleton->obj, sched->place))
+	sched->taken = sched->link_fd >= 0 && acg_pins_take(sched->skeleton->obj, sched->place);
+	if (sched->taken)
 		return true;
 	if (sched->link_fd >= 0)
 		close(sched->link_fd);
@@ -257,7 +259,7 @@ int acg_sched_attach(struct acg_scheduler *sched, GError **error)
 	libbpf_print_fn_t print;
 	int rc = 0;
 
-	if (sched->link_fd >= 0) /* taken over */
+	if (sched->taken)
 		return 0;
 	print = acg_quiet_begin();
 	if (sched->place)
@@ -296,6 +298,11 @@ const char *acg_sched_lacks(const struct acg_scheduler *sched)
 void acg_sched_clear(const char *pin_dir)
 {
 	acg_pins_remove_others(pin_dir, "sched", NULL);
+}
+
+bool acg_sched_taken(const struct acg_scheduler *sched)
+{
+	return sched->taken;
 }
 
 int64_t acg_sched_gap(const struct acg_scheduler *sched)

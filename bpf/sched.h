@@ -45,6 +45,9 @@ void acg_sched_free(struct acg_scheduler *sched);
 /* Detaches what an earlier process left pinned below pin_dir. */
 void acg_sched_clear(const char *pin_dir);
 
+/* True: it is the one that an earlier process left, and has gone on all the time. */
+bool acg_sched_taken(const struct acg_scheduler *sched);
+
 /* For how long (usec) the fair class scheduled while another build's scheduler was replaced; 0: none was. */
 int64_t acg_sched_gap(const struct acg_scheduler *sched);
 

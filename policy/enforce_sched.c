@@ -194,7 +194,8 @@ static void loaded(struct sched_enforcer *self, struct acg_scheduler *sched)
 		gap = g_strdup_printf(
 			"in the place of another build's; the fair class scheduled for %.1f ms",
 			acg_sched_gap(sched) / 1e3);
-	tell(self, "sched_loaded", gap);
+	if (!acg_sched_taken(sched))
+		tell(self, "sched_loaded", gap);
 }
 
 /* What neither time nor another try can change is not tried again. */

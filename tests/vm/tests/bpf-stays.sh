@@ -64,6 +64,7 @@ echo "# the next worker takes them over"
 kill -CONT "$daemon"
 until_true 'grep -q took_over "$mount/events" && grep -q "^sched_ext on" "$mount/status"'
 [ "$(all_pins)" = "$before" ] || fail "pins are not the same as before: $before"
+[ "$(grep -c '"event":"sched_loaded"' "$mount/events")" -eq 1 ] || fail "what was taken over is said to have been loaded"
 grep -q '^memcg_bpf_ops on' "$mount/status" || fail "memcg_bpf_ops is not on again"
 [ "$(jq .delays "$mount/agents/a/calls/low/info")" -ge 1 ] || fail "delays are not counted: $(cat "$mount/agents/a/calls/low/info")"
 
