@@ -10,6 +10,7 @@ struct bpf_enforcer {
 	struct acg_memory_tier *memory; /* borrowed; NULL: none */
 	unsigned int autos;             /* rules of `auto` in the policy */
 	bool adapts;                    /* `adapt` of the policy */
+	uint64_t unlisted;              /* updates that the full map refused */
 	char *why_not;
 };
 
@@ -42,13 +43,23 @@ static struct acg_group_entry entry_of(const struct acg_node *node)
 
 static int bpf_update(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
 {
-	struct acg_bpf *bpf = ((struct bpf_enforcer *)enforcer)->bpf;
+	struct bpf_enforcer *self = (struct bpf_enforcer *)enforcer;
+	g_autoptr(GError) why = NULL;
 	struct acg_group_entry entry;
+	int ret;
 
-	if (!bpf)
+	if (!self->bpf)
 		return 0;
 	entry = entry_of(node);
-	return acg_bpf_group_update(bpf, node->id, &entry, error);
+	ret = acg_bpf_group_update(self->bpf, node->id, &entry, &why);
+	node->unlisted = ret == -E2BIG;
+	if (node->unlisted) { /* it has its limits from the cgroup files all the same */
+		self->unlisted++;
+		return 0;
+	}
+	if (ret)
+		g_propagate_error(error, g_steal_pointer(&why));
+	return ret;
 }
 
 static int bpf_remove(struct acg_enforcer *enforcer, struct acg_node *node, GError **error)
@@ -98,6 +109,11 @@ static char *describe_monitor(const struct bpf_enforcer *self)
 	if (lost)
 		g_string_append_printf(words, "; %" G_GUINT64_FORMAT " events lost and looked up",
 				       lost);
+	if (self->unlisted)
+		g_string_append_printf(words,
+				       "; the map of %d groups was full %" G_GUINT64_FORMAT
+				       " times: the cgroup tier alone served those",
+				       ACG_GROUPS_MAX, self->unlisted);
 	return g_string_free(words, FALSE);
 }
 

@@ -64,7 +64,7 @@ static void call_usage(struct acg_engine *engine, struct acg_call *call,
 		call->delays = usage->delays;
 		call->delayed = usage->delayed_usec;
 	}
-	if (acg_grant_by_kernel(engine, call->node.agent) && call->throttled_since &&
+	if (acg_grant_by_kernel(engine, &call->node) && call->throttled_since &&
 	    now.mono >= usage->delayed_until + (int64_t)engine->policy->ladder.calm)
 		acg_ladder_release(engine, call, actions);
 	if (call->throttled_since && usage->high_events > before->high_events)
@@ -243,7 +243,7 @@ static void step_delayed(struct acg_engine *engine, const struct acg_call *call,
 {
 	int64_t calm = engine->policy->ladder.calm;
 
-	if (!acg_grant_by_kernel(engine, call->node.agent) || !call->throttled_since)
+	if (!acg_grant_by_kernel(engine, &call->node) || !call->throttled_since)
 		return;
 	engine->delayed = true;
 	acg_engine_due(engine, MAX(call->usage.delayed_until + calm, now.mono + ACG_LADDER_TICK));
@@ -273,7 +273,7 @@ static void tick_agent(struct acg_engine *engine, struct acg_agent *agent, struc
 	if (agent->pressure_since)
 		acg_ladder_step(engine, agent, now, actions);
 	if (agent->pressure_since)
-		acg_engine_due(engine, acg_grant_by_kernel(engine, agent)
+		acg_engine_due(engine, acg_grant_by_kernel(engine, &agent->node)
 					       ? acg_ladder_due(engine, agent, now)
 					       : now.mono + ACG_LADDER_TICK);
 	if (!agent->n_alive)

@@ -40,11 +40,13 @@ static uint64_t just_below(uint64_t max)
 	return max == ACG_MAX ? ACG_MAX : max - max / 64;
 }
 
-bool acg_grant_by_kernel(const struct acg_engine *engine, const struct acg_agent *agent)
+bool acg_grant_by_kernel(const struct acg_engine *engine, const struct acg_node *node)
 {
+	const struct acg_agent *agent = node->agent;
+
 	while (agent->parent)
 		agent = agent->parent;
-	return engine->kernel_delays && !agent->undelayed;
+	return engine->kernel_delays && !agent->undelayed && !node->unlisted;
 }
 
 uint64_t acg_grant_ceiling(const struct acg_agent *agent)
@@ -89,7 +91,7 @@ void acg_grant_call(const struct acg_engine *engine, struct acg_call *call,
 	want[ACG_CONTROL_MEMORY_MAX] =
 		MIN(acg_grant_ceiling(agent), call->lowered[ACG_CONTROL_MEMORY_MAX]);
 	want[ACG_CONTROL_MEMORY_HIGH] = call->lowered[ACG_CONTROL_MEMORY_HIGH];
-	if (acg_grant_by_kernel(engine, agent))
+	if (acg_grant_by_kernel(engine, &call->node))
 		want[ACG_CONTROL_MEMORY_HIGH] = MIN(want[ACG_CONTROL_MEMORY_HIGH],
 						    just_below(want[ACG_CONTROL_MEMORY_MAX]));
 	want[ACG_CONTROL_SWAP_MAX] = MIN(caps->swap, call->lowered[ACG_CONTROL_SWAP_MAX]);
@@ -182,7 +184,7 @@ uint64_t acg_grant_tripwire(const struct acg_engine *engine, const struct acg_ag
 {
 	const struct acg_ladder *ladder = &engine->policy->ladder;
 
-	if (!ladder->enabled || acg_grant_by_kernel(engine, agent) ||
+	if (!ladder->enabled || acg_grant_by_kernel(engine, &agent->node) ||
 	    agent->budget.memory == ACG_MAX)
 		return ACG_MAX;
 	return agent->budget.memory / 100 * ladder->high_percent;

@@ -28,8 +28,11 @@ void acg_grant_agent_controls(const struct acg_engine *engine, const struct acg_
 			      uint64_t want[ACG_N_CONTROLS]);
 void acg_grant_self_controls(const struct acg_agent *agent, uint64_t want[ACG_N_CONTROLS]);
 
-/* True if memcg_bpf_ops delays what charges in this agent. Not where it could not be attached to an adopted cgroup. */
-bool acg_grant_by_kernel(const struct acg_engine *engine, const struct acg_agent *agent);
+/*
+ * True if memcg_bpf_ops delays what charges in this group. Not where it could not be attached to an adopted cgroup, and not for a group
+ * that found no room in the programs' map.
+ */
+bool acg_grant_by_kernel(const struct acg_engine *engine, const struct acg_node *node);
 
 /*
  * memory.high of an agent with nobody throttled: a tripwire that tells when the budget runs short, below its memory.max. None where the

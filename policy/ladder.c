@@ -149,8 +149,7 @@ static void throttle(struct acg_call *call, uint64_t bytes, struct acg_time now,
 }
 
 /* Step 1. A detached call is throttled too, but stays `detached`. */
-static void throttle_reach(struct acg_agent *agent, GPtrArray *calls, struct acg_time now,
-			   GArray *actions)
+static void throttle_reach(GPtrArray *calls, struct acg_time now, GArray *actions)
 {
 	bool any = false;
 
@@ -168,7 +167,12 @@ static void throttle_reach(struct acg_agent *agent, GPtrArray *calls, struct acg
 
 		throttle(call, call->usage.memory_current, now, actions);
 	}
-	if (!agent->pressure_outside && agent->self_policy.grant != ACG_MAX)
+}
+
+static void throttle_self(const struct acg_engine *engine, struct acg_agent *agent, GArray *actions)
+{
+	if (!agent->pressure_outside && agent->self_policy.grant != ACG_MAX &&
+	    !acg_grant_by_kernel(engine, &agent->self))
 		acg_do_control(actions, &agent->self, ACG_CONTROL_MEMORY_HIGH,
 			       agent->self_policy.grant);
 }
@@ -179,7 +183,7 @@ static void leave_to_kernel(const struct acg_engine *engine, GPtrArray *calls)
 	for (unsigned int i = calls->len; i-- > 0;) {
 		const struct acg_call *call = calls->pdata[i];
 
-		if (acg_grant_by_kernel(engine, call->node.agent))
+		if (acg_grant_by_kernel(engine, &call->node))
 			g_ptr_array_remove_index(calls, i);
 	}
 }
@@ -201,11 +205,10 @@ void acg_ladder_sign(struct acg_engine *engine, struct acg_agent *agent, bool ou
 		if (!outside)
 			acg_do_control(actions, &agent->node, ACG_CONTROL_MEMORY_HIGH, ACG_MAX);
 	}
-	if (!acg_grant_by_kernel(engine, agent)) {
-		calls = victims(engine, agent);
-		leave_to_kernel(engine, calls);
-		throttle_reach(agent, calls, now, actions);
-	}
+	calls = victims(engine, agent);
+	leave_to_kernel(engine, calls);
+	throttle_reach(calls, now, actions);
+	throttle_self(engine, agent, actions);
 	if (!engine->deadline || engine->deadline > now.mono + ACG_LADDER_TICK)
 		engine->deadline = now.mono + ACG_LADDER_TICK;
 }
@@ -344,7 +347,7 @@ void acg_ladder_release(struct acg_engine *engine, struct acg_call *call, GArray
 	call->throttled_since = 0;
 	if (call->state == ACG_CALL_THROTTLED)
 		call->state = ACG_CALL_RUNNING;
-	if (!acg_grant_by_kernel(engine, call->node.agent))
+	if (!acg_grant_by_kernel(engine, &call->node))
 		acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
 			       call->lowered[ACG_CONTROL_MEMORY_HIGH]);
 	acg_do(actions, ACG_DO_UPDATE, &call->node);

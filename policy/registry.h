@@ -42,6 +42,7 @@ struct acg_node {
 	struct acg_group *group; /* the enforcers' handle; NULL until made and once removed */
 	struct acg_agent *agent; /* an agent: itself */
 	uint64_t controls[ACG_N_CONTROLS]; /* what the kernel's files hold, as far as we set them */
+	bool unlisted;      /* the BPF programs' map had no room for it: the cgroup tier serves it */
 	bool state_unknown; /* its attribute is another version's: never written over (state.h) */
 };
 

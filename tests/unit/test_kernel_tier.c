@@ -193,6 +193,26 @@ static void losing_it_puts_limits_back(void **state)
 	fixture_free(&fixture);
 }
 
+/* The programs' map was full: that call is slowed down by its memory.high, and the one beside it by the kernel. */
+static void a_call_that_is_not_listed_has_limits(void **state)
+{
+	struct fixture fixture = kernel_fixture();
+	struct acg_agent *agent = add_agent(&fixture, NULL, "a");
+	struct acg_call *listed = begin(&fixture, agent, "x", "make", &low);
+	struct acg_call *call = begin(&fixture, agent, "y", "make", &low);
+
+	(void)state;
+	call->node.unlisted = true;
+	listed->usage.memory_current = call->usage.memory_current = 300 * MIB;
+	clear_actions(&fixture);
+	acg_engine_short(fixture.engine, agent, false, false, fixture.now, fixture.actions);
+	assert_int_equal(value_set(&fixture, &call->node, ACG_CONTROL_MEMORY_HIGH), 100 * MIB);
+	assert_int_equal(value_set(&fixture, &listed->node, ACG_CONTROL_MEMORY_HIGH), -1);
+	assert_int_equal(call->state, ACG_CALL_THROTTLED);
+	assert_int_equal(listed->state, ACG_CALL_RUNNING);
+	fixture_free(&fixture);
+}
+
 /* An adopted agent that it cannot be attached to has the limits of the cgroup tier, the others do not; and back. */
 static void an_agent_without_it_has_limits(void **state)
 {
@@ -232,6 +252,7 @@ int main(void)
 		cmocka_unit_test(kills_only_when_memory_is_spent),
 		cmocka_unit_test(without_signs_it_is_over),
 		cmocka_unit_test(a_fixed_delay_is_put_down_to_the_grant),
+		cmocka_unit_test(a_call_that_is_not_listed_has_limits),
 		cmocka_unit_test(losing_it_puts_limits_back),
 		cmocka_unit_test(an_agent_without_it_has_limits),
 	};
