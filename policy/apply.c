@@ -65,6 +65,7 @@ static int do_remove(struct acg_manager *manager, const struct acg_action *actio
 
 static int do_move(struct acg_manager *manager, const struct acg_action *action, GError **error)
 {
+	bool into_call = action->node->kind == ACG_KIND_CALL; /* what it had is to come back */
 	struct acg_enforcer *enforcer;
 	int old = 0;
 
@@ -72,7 +73,8 @@ static int do_move(struct acg_manager *manager, const struct acg_action *action,
 	{
 		int ret = enforcer->ops->move
 				  ? enforcer->ops->move(enforcer, action->node, action->pid,
-							action->oom_score_adj, &old, error)
+							action->oom_score_adj,
+							into_call ? &old : NULL, error)
 				  : 0;
 
 		if (ret)
@@ -119,6 +121,8 @@ static int do_enforce(struct acg_manager *manager, const struct acg_action *acti
 		if (ret)
 			return ret;
 	}
+	if (action->type == ACG_DO_SET)
+		acg_manager_watch_limit(manager, action->node);
 	return 0;
 }
 

@@ -281,10 +281,16 @@ static void forget_group(struct acg_node *node)
 	g_clear_pointer(&node->group, g_free);
 }
 
+/* When that changes cgroup.events is told of again: no need to look at who is counted. */
 static bool cgroup_populated(struct acg_enforcer *enforcer, struct acg_node *node)
 {
+	uint64_t counted = 1;
+	char buf[128];
+
 	(void)enforcer;
-	return acg_cgroup_populated(node->group->dirfd);
+	if (acg_cgroup_read(node->group->dirfd, "cgroup.events", buf, sizeof(buf), NULL) > 0)
+		acg_cgroup_keyed(buf, "populated", &counted);
+	return counted;
 }
 
 /* A call that was empty when it was last measured can be left to the reaper: rmdir will succeed, and nobody waits for it. */
@@ -399,20 +405,25 @@ static int cgroup_set(struct acg_enforcer *enforcer, struct acg_node *node,
 	return 0;
 }
 
-/* Reads and, unless it is to be kept, replaces a process's oom_score_adj. A process that is gone is none of our business. */
+/*
+ * Replaces a process's oom_score_adj, unless it is to be kept, and reads before what it was, if somebody wants to know. A process that
+ * is gone is none of our business.
+ */
 static void swap_oom_score_adj(pid_t pid, int value, int *ret_old)
 {
 	char path[64], text[16];
-	int fd, old = 0;
+	int fd, old = ACG_OOM_KEEP;
 	ssize_t n;
 
+	if (!ret_old && value == ACG_OOM_KEEP)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	fd = open(path, (ret_old ? O_RDWR : O_WRONLY) | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n > 0) {
-		text[n] = '\0';
+	if (ret_old) {
+		n = read(fd, text, sizeof(text) - 1);
+		text[MAX(n, 0)] = '\0';
 		old = atoi(text);
 	}
 	if (value != ACG_OOM_KEEP && value != old) {
@@ -515,7 +526,7 @@ static int cgroup_measure(struct acg_enforcer *enforcer, struct acg_node *node,
 	char buf[1024];
 
 	(void)error;
-	usage->populated = cgroup_populated(enforcer, node);
+	usage->populated = acg_cgroup_populated(dirfd);
 	if (acg_cgroup_read(dirfd, "cpu.stat", buf, sizeof(buf), NULL) > 0)
 		keyed(buf, "usage_usec", &usage->cpu_usec);
 	if (!self->has[0])

@@ -55,7 +55,7 @@ struct acg_enforcer_ops {
 	/* Asks back so many bytes of what it uses, later and as far as it can be had. */
 	int (*reclaim)(struct acg_enforcer *enforcer, struct acg_node *node, uint64_t bytes,
 		       GError **error);
-	/* True while there is a process in it or below. */
+	/* What cgroup.events says of it: false, nobody is in it or below. measure looks closer. */
 	bool (*populated)(struct acg_enforcer *enforcer, struct acg_node *node);
 	/* Fills what it knows of *usage, leaves the rest. */
 	int (*measure)(struct acg_enforcer *enforcer, struct acg_node *node,

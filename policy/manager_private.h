@@ -89,6 +89,8 @@ void acg_manager_vacated(struct acg_manager *manager, struct acg_call *call, boo
 
 /* What is watched of a node from the moment it exists. */
 void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node);
+/* What is watched of a call for a limit that it has. */
+void acg_manager_watch_limit(struct acg_manager *manager, struct acg_node *node);
 
 /* Removes a group that is empty, without a word: nothing was ever in it. */
 void acg_manager_discard(struct acg_manager *manager, struct acg_node *node);

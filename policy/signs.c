@@ -331,6 +331,13 @@ void acg_manager_arm(struct acg_manager *manager)
 					       acg_manager_timer, manager);
 }
 
+void acg_manager_watch_limit(struct acg_manager *manager, struct acg_node *node)
+{
+	if (node->kind == ACG_KIND_CALL && node->group && node->group->dirfd >= 0 &&
+	    node->controls[ACG_CONTROL_PIDS_MAX] != ACG_MAX)
+		acg_watch_file(manager->watch, node, "pids.events", NULL);
+}
+
 void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node)
 {
 	const struct acg_ladder *ladder = &manager->policy->ladder;
@@ -342,8 +349,7 @@ void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node)
 		acg_watch_file(manager->watch, node, "cgroup.events", NULL);
 		if (ladder->enabled || call->keep)
 			acg_watch_file(manager->watch, node, "memory.events", NULL);
-		if (manager->policy->limits)
-			acg_watch_file(manager->watch, node, "pids.events", NULL);
+		acg_manager_watch_limit(manager, node);
 	} else if (node->kind == ACG_KIND_AGENT) {
 		acg_watch_file(manager->watch, node, "memory.oom.group", NULL);
 		if (ladder->enabled) {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who is told when a kernel file of a node changes: one inotify descriptor for all (cgroupfs raises IN_MODIFY where it wakes
- * poll(2)), and PSI triggers, which need a descriptor each. Runs on the default GMainContext of its thread; nothing polls.
+ * poll(2)), and PSI triggers, which need a descriptor each. For those a thread waits in one epoll and passes on what it hears by a pipe,
+ * so that the main loop has two descriptors to look at, however many nodes there are. (It cannot wait for the epoll itself: looking at
+ * a trigger takes its event away, and the loop looks before it reads.) Callbacks come on the default GMainContext.
  */
 #ifndef AGENTCG_POLICY_WATCH_H
 #define AGENTCG_POLICY_WATCH_H
