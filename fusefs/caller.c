@@ -2,9 +2,52 @@
 /* Who is asking; see the header. Pids as he sees them are in caller_pids.c. */
 #include "fusefs/caller.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "policy/procfs.h"
+
+/* From 6.13, include/uapi/linux/pidfd.h: its first version, which later kernels still take. */
+struct pidfd_info_first {
+	uint64_t mask;
+	uint64_t cgroupid;
+	uint32_t pid, tgid, ppid, ids[8], spare;
+};
+#define PIDFD_INFO_CGROUPID_BIT (1ULL << 2)
+#define PIDFD_GET_INFO_FIRST	_IOWR(0xFF, 11, struct pidfd_info_first)
+#define PIDFD_THREAD_FLAG	O_EXCL
+
+/* The id of the thread's v2 cgroup; 0: not to be had. */
+static uint64_t cgroup_id(pid_t tid)
+{
+	struct pidfd_info_first info = {.mask = PIDFD_INFO_CGROUPID_BIT};
+	int fd = syscall(SYS_pidfd_open, tid, PIDFD_THREAD_FLAG);
+	int ret;
+
+	if (fd < 0)
+		return 0;
+	ret = ioctl(fd, PIDFD_GET_INFO_FIRST, &info);
+	close(fd);
+	return ret < 0 || !(info.mask & PIDFD_INFO_CGROUPID_BIT) ? 0 : info.cgroupid;
+}
+
+bool acg_caller_pidfd_works(void)
+{
+	return cgroup_id(getpid()) != 0;
+}
+
+/* NULL: that of no node, though it may lie below one. */
+static struct acg_node *node_of_cgroup(const struct acg_registry *registry, uint64_t id)
+{
+	struct acg_node *node = id ? acg_registry_node(registry, id) : NULL;
+
+	if (!node || (node->kind == ACG_KIND_CALL && node->group))
+		return node;
+	return &node->agent->self;
+}
 
 /* The next part of a cgroup path; *at moves behind it. False at the end. Kernel names have no escapes. */
 static bool next_part(const char **at, char part[static 256])
@@ -28,6 +71,8 @@ static struct acg_agent *adopted_above(const struct acg_registry *registry, cons
 	GHashTableIter iter;
 	void *value;
 
+	if (!registry->n_adopted)
+		return NULL;
 	g_hash_table_iter_init(&iter, registry->agents);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct acg_agent *agent = value;
@@ -86,20 +131,22 @@ static struct acg_node *node_below(const struct acg_registry *registry, struct a
 		     : NULL; /* in the agent, in a cgroup that is not ours: its own process */
 }
 
-int acg_process_node(const struct acg_registry *registry, const char *root_path, pid_t pid,
-		     struct acg_node **ret_node, GError **error)
+int acg_process_node(const struct acg_registry *registry, const char *root_path, bool by_pidfd,
+		     pid_t pid, struct acg_node **ret_node, GError **error)
 {
+	struct acg_node *node = by_pidfd ? node_of_cgroup(registry, cgroup_id(pid)) : NULL;
 	g_autofree char *path = NULL;
-	int ret = acg_proc_cgroup(pid, &path, error);
+	int ret = node ? 0 : acg_proc_cgroup(pid, &path, error);
 
 	if (ret) /* who cannot be placed is not taken for somebody outside */
 		return ret;
-	*ret_node = acg_caller_node_of_path(registry, root_path, path);
+	*ret_node = node ? node : acg_caller_node_of_path(registry, root_path, path);
 	return 0;
 }
 
-int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, pid_t tid,
-		       uid_t uid, gid_t gid, struct acg_caller *ret_caller, GError **error)
+int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, bool by_pidfd,
+		       pid_t tid, uid_t uid, gid_t gid, struct acg_caller *ret_caller,
+		       GError **error)
 {
 	struct acg_caller caller = {.tid = tid, .uid = uid, .gid = gid};
 	int ret;
@@ -108,7 +155,7 @@ int acg_caller_resolve(const struct acg_registry *registry, const char *root_pat
 		return acg_fail(error, ESRCH,
 				"the caller's pid is not visible to agentcgd: it runs in a pid "
 				"namespace beside the daemon's");
-	ret = acg_process_node(registry, root_path, tid, &caller.node, error);
+	ret = acg_process_node(registry, root_path, by_pidfd, tid, &caller.node, error);
 	if (ret)
 		return ret;
 	caller.agent = caller.node ? caller.node->agent : NULL;

@@ -23,13 +23,18 @@ struct acg_caller {
 	bool ns_init;              /* first process of a nested pid namespace */
 };
 
+/* True if the kernel tells a thread's cgroup by its pidfd (PIDFD_GET_INFO, Linux 6.13): half the work of reading it from /proc. */
+bool acg_caller_pidfd_works(void);
+
 /*
- * Resolves a caller. Its cgroup is the v2 line of /proc/TID/cgroup; what lies below root_path (agentcg's root within the
+ * Resolves a caller. Its cgroup, if by_pidfd and if it is a node's own, is known by its id; else it is the v2 line of
+ * /proc/TID/cgroup; what lies below root_path (agentcg's root within the
  * cgroup2 mount, "/agentcg") is NAME/[agent-SUB/...](self|call-ID)[/...], looked up by name in the registry.
  * ESRCH: the thread is gone or not visible (tid 0).
  */
-int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, pid_t tid,
-		       uid_t uid, gid_t gid, struct acg_caller *ret_caller, GError **error);
+int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, bool by_pidfd,
+		       pid_t tid, uid_t uid, gid_t gid, struct acg_caller *ret_caller,
+		       GError **error);
 
 /* Fills in what concerns its process, unless that was done before. ESRCH: the thread is gone. */
 int acg_caller_identify(struct acg_caller *caller, GError **error);
@@ -76,7 +81,7 @@ struct acg_node *acg_caller_node_of_path(const struct acg_registry *registry, co
 					 const char *path);
 
 /* The self or call that a process is in, or NULL outside every agent; ESRCH: no such process. */
-int acg_process_node(const struct acg_registry *registry, const char *root_path, pid_t pid,
-		     struct acg_node **ret_node, GError **error);
+int acg_process_node(const struct acg_registry *registry, const char *root_path, bool by_pidfd,
+		     pid_t pid, struct acg_node **ret_node, GError **error);
 
 #endif

@@ -26,6 +26,7 @@ struct acg_fs *acg_fs_new(const char *root_path, struct acg_shared *shared, int 
 	}
 	fs->shared = shared;
 	fs->root_path = g_strdup(root_path);
+	fs->by_pidfd = acg_caller_pidfd_works();
 	fs->texts = acg_kept_new(ACG_TEXT_PER_AGENT);
 	fs->listings = by_handle((GDestroyNotify)g_ptr_array_unref);
 	fs->backings = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);

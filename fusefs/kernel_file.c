@@ -279,8 +279,8 @@ static int move_process(struct acg_fs *fs, const struct acg_place *place,
 	if (!ret)
 		ret = acg_caller_pid(&writer, number, place->agent->node.group->dirfd, &pid, error);
 	if (!ret)
-		ret = acg_process_node(acg_manager_registry(fs->manager), fs->root_path, pid,
-				       &moving.from, error);
+		ret = acg_process_node(acg_manager_registry(fs->manager), fs->root_path,
+				       fs->by_pidfd, pid, &moving.from, error);
 	if (!ret && !caller->agent)
 		moving.uid = acg_process_uid(pid);
 	if (!ret)

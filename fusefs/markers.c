@@ -29,8 +29,8 @@ static int mover_of(struct acg_fs *fs, const struct acg_agent *agent,
 		return acg_fail(error, ENODEV, "the agent is gone");
 	ret = acg_caller_pid(caller, marker->pid, agent->node.group->dirfd, ret_pid, error);
 	if (!ret)
-		ret = acg_process_node(acg_manager_registry(fs->manager), fs->root_path, *ret_pid,
-				       &from, error);
+		ret = acg_process_node(acg_manager_registry(fs->manager), fs->root_path,
+				       fs->by_pidfd, *ret_pid, &from, error);
 	if (ret)
 		return ret;
 	if (!from || !acg_agent_within(from->agent, agent))
@@ -228,8 +228,8 @@ static int do_line(struct acg_fs *fs, const struct acg_place *place, struct acg_
 /* A marker moves its writer: the next one of the same write finds it where it is now. */
 static int resolve_again(struct acg_fs *fs, struct acg_caller *caller, GError **error)
 {
-	return acg_process_node(acg_manager_registry(fs->manager), fs->root_path, caller->tid,
-				&caller->node, error);
+	return acg_process_node(acg_manager_registry(fs->manager), fs->root_path,
+				fs->by_pidfd, caller->tid, &caller->node, error);
 }
 
 ACG_WRITER(call)

@@ -95,7 +95,7 @@ int acg_engine_agent_add(struct acg_engine *engine, struct acg_agent *parent, co
 void acg_engine_agent_adopts(struct acg_engine *engine, struct acg_agent *agent, const char *path,
 			     const uint64_t controls[ACG_N_CONTROLS], GArray *actions)
 {
-	agent->adopted = g_strdup(path);
+	acg_registry_adopt(engine->registry, agent, path);
 	memcpy(agent->adopted_controls, controls, sizeof(agent->adopted_controls));
 	acg_grant_agent(engine, agent);
 	g_array_set_size(actions, 0);

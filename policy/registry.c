@@ -255,6 +255,7 @@ void acg_registry_remove_agent(struct acg_registry *registry, struct acg_agent *
 	forget_id(registry, &agent->self);
 	forget_id(registry, &agent->node);
 	registry->n_agents--;
+	registry->n_adopted -= agent->adopted != NULL;
 	g_hash_table_remove(agent->parent ? agent->parent->agents : registry->agents, agent->name);
 }
 
@@ -275,6 +276,12 @@ struct acg_call *acg_registry_add_call(struct acg_registry *registry, struct acg
 	agent->n_alive++;
 	registry->n_alive++;
 	return call;
+}
+
+void acg_registry_adopt(struct acg_registry *registry, struct acg_agent *agent, const char *path)
+{
+	agent->adopted = g_strdup(path);
+	registry->n_adopted++;
 }
 
 void acg_registry_set_id(struct acg_registry *registry, struct acg_node *node, uint64_t id)

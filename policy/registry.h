@@ -213,6 +213,7 @@ struct acg_registry {
 	GHashTable *nodes;     /* &id -> struct acg_node of all that have an id, ended calls too */
 	unsigned int n_agents; /* all, sub-agents too */
 	unsigned int n_alive;  /* calls alive, in all */
+	unsigned int n_adopted; /* agents whose cgroup somebody else made */
 };
 
 struct acg_registry *acg_registry_new(void);
@@ -258,6 +259,8 @@ void acg_registry_remove_agent(struct acg_registry *registry,
 struct acg_call *acg_registry_add_call(struct acg_registry *registry, struct acg_agent *agent,
 				       const char *id);
 void acg_registry_remove_call(struct acg_registry *registry, struct acg_call *call); /* frees it */
+/* The agent's cgroup is the one at `path` (copied), which somebody else made. */
+void acg_registry_adopt(struct acg_registry *registry, struct acg_agent *agent, const char *path);
 /* Gives a node its cgroup id. */
 void acg_registry_set_id(struct acg_registry *registry, struct acg_node *node, uint64_t id);
 

@@ -321,7 +321,7 @@ static void find_adopted(void *data, const char *name, const char *path, int dir
 	if (!acg_cgroup_has(dirfd, "self") ||
 	    acg_engine_agent_found(restore->manager->engine, NULL, name, restore->now, &agent) < 0)
 		return;
-	agent->adopted = g_strdup(path);
+	acg_registry_adopt(restore->manager->engine->registry, agent, path);
 	memcpy(agent->adopted_controls, controls, sizeof(agent->adopted_controls));
 	acg_grant_agent(restore->manager->engine, agent);
 	take_agent(restore, agent, dirfd);

@@ -99,8 +99,13 @@ static void this_process(void **state)
 
 	(void)state;
 	world_init(&w);
-	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", getpid(), 0, 0, &caller, NULL),
+	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", false, getpid(), 0, 0, &caller, NULL),
 			 0);
+	assert_null(caller.node);
+	if (acg_caller_pidfd_works())
+		assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", true, getpid(), 0, 0,
+						    &caller, NULL),
+				 0);
 	assert_int_equal(acg_caller_identify(&caller, NULL), 0);
 	assert_null(caller.node);
 	assert_int_equal(caller.tgid, getpid());
@@ -124,12 +129,12 @@ static void nobody(void **state)
 
 	(void)state;
 	world_init(&w);
-	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", 0, 0, 0, &caller, &error),
+	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", false, 0, 0, 0, &caller, &error),
 			 -ESRCH); /* not visible to us: never taken for somebody */
 	assert_non_null(error);
 	assert_int_equal(
-		acg_caller_resolve(w.registry, "/agentcg", INT32_MAX, 0, 0, &caller, NULL), -ESRCH);
-	assert_int_equal(acg_process_node(w.registry, "/agentcg", INT32_MAX, &node, NULL), -ESRCH);
+		acg_caller_resolve(w.registry, "/agentcg", false, INT32_MAX, 0, 0, &caller, NULL), -ESRCH);
+	assert_int_equal(acg_process_node(w.registry, "/agentcg", false, INT32_MAX, &node, NULL), -ESRCH);
 	assert_int_equal(acg_process_uid(INT32_MAX), (uid_t)-1);
 	world_free(&w);
 }
@@ -152,7 +157,7 @@ static void threads_are_counted(void **state)
 	world_init(&w);
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(pthread_create(&thread, NULL, wait_for_end, &ends[0]), 0);
-	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", syscall(SYS_gettid), 0, 0,
+	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", false, syscall(SYS_gettid), 0, 0,
 					    &caller, NULL),
 			 0);
 	assert_int_equal(acg_caller_identify(&caller, NULL), 0);
@@ -189,7 +194,7 @@ static void pids_in_another_namespace(void **state)
 	if (!child)
 		skip(); /* a build without privileges; the guests have them */
 	world_init(&w);
-	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", child, 0, 0, &caller, NULL), 0);
+	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", false, child, 0, 0, &caller, NULL), 0);
 	assert_int_equal(acg_caller_identify(&caller, NULL), 0);
 	assert_int_equal(caller.tgid, child);
 	assert_true(caller.ns_init);

@@ -387,10 +387,10 @@ static void an_adopted_path_stays(void **state)
 	uint64_t events;
 
 	(void)state;
-	before->adopted = g_strdup("/machine/before");
+	acg_registry_adopt(registry, before, "/machine/before");
 	before->next_id = 7;
 	text = acg_state_agent(before, 0);
-	after->adopted = g_strdup("/machine/after");
+	acg_registry_adopt(registry, after, "/machine/after");
 	assert_int_equal(acg_state_read_agent(text, after, &events, NULL), 0);
 	assert_int_equal(after->next_id, 7);
 	assert_string_equal(after->adopted, "/machine/after");
