@@ -309,6 +309,8 @@ static void measure(const struct options *options, const struct stage *stage,
 static void run_stage(const struct options *options, const struct stage *stage, struct alive *alive,
 		      struct comparison *result)
 {
+	struct outcome outcome;
+
 	comparison_init(result, stage->name, options->rounds, stage->writers ? 1 : options->count);
 	result->aim = stage->aim;
 	if ((int)stage->alive.calls > options->most) {
