@@ -14,7 +14,7 @@
 #include "policy/procfs.h"
 #include "policy/record.h"
 
-#define FAMILY_MAX   256  /* processes moved along with one */
+#define FAMILY_MAX   256  /* processes moved along with one; later ones are forked in the call */
 #define FAMILY_LOOKS 3    /* whoever is forked while we look is found in the next one */
 #define LOOK_MAX     256  /* processes of one agent that are looked at when events were lost ... */
 #define LOOK_ALL     1024 /* ... and of all agents together */
@@ -282,10 +282,11 @@ static int look_at(pid_t pid, void *data)
 void acg_auto_look(struct acg_manager *manager, struct acg_time now)
 {
 	struct look look = {.manager = manager, .now = now, .all_left = LOOK_ALL};
-	g_autoptr(GPtrArray) agents = acg_agents_all(manager->engine->registry->agents);
+	g_autoptr(GPtrArray) agents = NULL;
 
 	if (!manager->policy->n_autos)
 		return;
+	agents = acg_agents_all(manager->engine->registry->agents);
 	for (unsigned int i = 0; i < agents->len; i++) {
 		struct acg_agent *agent = agents->pdata[i];
 
