@@ -8,6 +8,7 @@
 #include "fusefs/file_ops.h"
 #include "fusefs/fs.h"
 #include "fusefs/journal.h"
+#include "policy/procfs.h"
 
 /* The process that goes into the call, in the daemon's pid namespace: the writer, the one of pid=, or nobody (0). */
 static int mover_of(struct acg_fs *fs, const struct acg_agent *agent,
@@ -39,6 +40,9 @@ static int mover_of(struct acg_fs *fs, const struct acg_agent *agent,
 	if (from->kind == ACG_KIND_CALL)
 		return acg_fail(error, EBUSY, "process %d is in call %s already", marker->pid,
 				acg_node_call(from)->id);
+	/* The kernel would move a zombie without an error, and nowhere: the call would never be empty again. */
+	if (!acg_proc_alive(*ret_pid))
+		return acg_fail(error, ESRCH, "process %d has exited", marker->pid);
 	return 0;
 }
 

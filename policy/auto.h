@@ -18,6 +18,7 @@ struct acg_candidate {
 	uint64_t self;         /* cgroup id of the `self` that it ran in */
 	struct acg_time start; /* when it ran the program */
 	int64_t due;           /* when it has lived long enough */
+	bool gone;             /* it was by then; who exited is still to be told */
 	char *command;         /* what the model wrote */
 };
 

@@ -16,6 +16,7 @@
 
 #define FAMILY_MAX   256  /* processes moved along with one; later ones are forked in the call */
 #define FAMILY_LOOKS 3    /* whoever is forked while we look is found in the next one */
+#define EXIT_WAIT    G_USEC_PER_SEC /* usec: who is gone when its time comes is told of by then, or never */
 #define LOOK_MAX     256  /* processes of one agent that are looked at when events were lost ... */
 #define LOOK_ALL     1024 /* ... and of all agents together */
 #define LOOK_USEC    (2 * G_USEC_PER_SEC) /* who is older has been told of, or missed before */
@@ -97,7 +98,8 @@ static unsigned int move_family(struct acg_manager *manager, struct acg_call *ca
 	return moved;
 }
 
-static void begin(struct acg_manager *manager, struct acg_agent *agent,
+/* False: the process is gone. */
+static bool begin(struct acg_manager *manager, struct acg_agent *agent,
 		  const struct acg_candidate *candidate)
 {
 	g_autofree char *self_path = path_of(manager, &agent->self);
@@ -111,15 +113,17 @@ static void begin(struct acg_manager *manager, struct acg_agent *agent,
 	struct acg_call *call;
 	int ret;
 
+	if (!acg_proc_alive(candidate->pid))
+		return false;
 	if (!lives_in(candidate->pid, self_path) || is_sandbox(candidate->pid))
-		return;
+		return true;
 	ret = acg_manager_marker(agent, &error);
 	if (!ret)
 		ret = acg_manager_begin(manager, agent, &asked, &call, &error);
 	if (ret) {
 		if (ret != -ESRCH)
 			acg_manager_refused(manager, agent, true, error);
-		return;
+		return ret != -ESRCH;
 	}
 	acg_manager_settle(manager); /* nobody waits for an answer */
 	call->missed = held_by(candidate->pid);
@@ -127,6 +131,19 @@ static void begin(struct acg_manager *manager, struct acg_agent *agent,
 		if (!move_family(manager, call, self_path))
 			break;
 	acg_manager_save(manager, &call->node);
+	/* Who exits on the way is moved nowhere, and the kernel tells of no change in a cgroup that nobody ever was in. */
+	if (!acg_cgroup_populated(call->node.group->dirfd))
+		acg_manager_vacated(manager, call, true, acg_manager_now());
+	return true;
+}
+
+/* Its exit is on the way here, and will make a line of history of it. */
+static void wait_for_exit(struct acg_manager *manager, struct acg_candidate *candidate,
+			  struct acg_time now)
+{
+	candidate->gone = true;
+	candidate->due = now.mono + EXIT_WAIT;
+	acg_auto_add(manager->autos, candidate);
 }
 
 void acg_auto_begin_due(struct acg_manager *manager, struct acg_time now)
@@ -137,9 +154,11 @@ void acg_auto_begin_due(struct acg_manager *manager, struct acg_time now)
 		struct acg_node *self =
 			acg_registry_node(manager->engine->registry, candidate->self);
 
-		if (self && self->kind == ACG_KIND_SELF)
-			begin(manager, self->agent, candidate);
-		acg_candidate_free(candidate);
+		if (!candidate->gone && self && self->kind == ACG_KIND_SELF &&
+		    !begin(manager, self->agent, candidate))
+			wait_for_exit(manager, candidate, now);
+		else
+			acg_candidate_free(candidate);
 	}
 }
 
@@ -236,11 +255,30 @@ static void tell_status(struct acg_manager *manager, struct acg_call *call, int 
 	acg_manager_apply_all(manager, actions, now);
 }
 
+/* The call that a rule began for a process that was gone before it could be moved; NULL: none. */
+static struct acg_call *vacant_call_of(const struct acg_agent *agent, pid_t pid)
+{
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, agent->calls);
+	while (agent->n_alive && g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct acg_call *call = value;
+
+		if (call->by_rule && call->vacant_since && call->pid == pid &&
+		    call->state != ACG_CALL_ENDED)
+			return call;
+	}
+	return NULL;
+}
+
 void acg_auto_exited(struct acg_manager *manager, struct acg_node *node,
 		     const struct acg_bpf_event *event)
 {
 	struct acg_candidate *candidate = acg_auto_take(manager->autos, event->pid);
-	struct acg_call *call = acg_node_call(node);
+	struct acg_call *call = node->kind == ACG_KIND_SELF
+					? vacant_call_of(node->agent, event->pid)
+					: acg_node_call(node);
 
 	if (candidate && node->kind == ACG_KIND_SELF)
 		record_short(manager, node->agent, candidate, event);

@@ -224,12 +224,27 @@ bool acg_proc_born(pid_t pid, int64_t *ret_age, pid_t *ret_parent)
 	return true;
 }
 
-bool acg_proc_active(pid_t pid)
+/* R, S, D, ...; 0: it is gone. */
+static char state_of(pid_t pid)
 {
 	g_autofree char *text = read_proc(pid, "stat");
 	const char *name_end = text ? g_strrstr(text, ") ") : NULL;
 
-	return name_end && !strchr("TtZX", name_end[2]);
+	return name_end ? name_end[2] : 0;
+}
+
+bool acg_proc_alive(pid_t pid)
+{
+	char state = state_of(pid);
+
+	return state && !strchr("ZX", state);
+}
+
+bool acg_proc_active(pid_t pid)
+{
+	char state = state_of(pid);
+
+	return state && !strchr("TtZX", state);
 }
 
 int acg_proc_oom_score_adj(pid_t pid)

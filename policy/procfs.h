@@ -70,6 +70,9 @@ void acg_proc_children(pid_t pid, GArray *pids, unsigned int most);
 /* How long ago it was forked, usec, and its parent; false: it is gone. */
 bool acg_proc_born(pid_t pid, int64_t *ret_age, pid_t *ret_parent);
 
+/* True if it is there, and no zombie. */
+bool acg_proc_alive(pid_t pid);
+
 /* True if it may still do something: it is there, and neither stopped nor a zombie. */
 bool acg_proc_active(pid_t pid);
 

@@ -12,6 +12,7 @@ ladder = { enabled = false; };
 auto = (
 	{ run = "^(\\S*/)?bash -c "; command = "^: patient"; after = 30.0; },
 	{ run = "^(\\S*/)?bash -c "; command = "^: family"; after = 0.3; },
+	{ run = "^(\\S*/)?bash -c "; command = "^: edge"; after = 0.004; },
 	{ run = "^(\\S*/)?sh -c "; parent = "nobody-has-this-name"; },
 	{ run = "^(\\S*/)?bash -c "; after = 0.05; }
 );
@@ -24,7 +25,7 @@ if grep -q '^monitor off' "$AGENTCG_FS/status"; then
 	exit 77
 fi
 grep '^monitor' "$AGENTCG_FS/status"
-grep -q '^monitor.*; 4 auto rules begin calls' "$AGENTCG_FS/status" || fail "status does not say so"
+grep -q '^monitor.*; 5 auto rules begin calls' "$AGENTCG_FS/status" || fail "status does not say so"
 mkdir "$AGENTCG_FS/agents/a"
 history=$AGENTCG_FS/agents/a/history
 
@@ -65,6 +66,12 @@ until_true '[ -n "$(line ": patient; exit 7")" ]'
 [ "$(line ': patient; exit 7' | jq .exit)" -eq 7 ] || fail "exit status"
 line ': patient; exit 7' | jq -e '.cgroup == null' > /dev/null || fail "it has a cgroup"
 [ "$(n_begun)" -eq "$begun" ] || fail "a call was begun"
+
+echo "# gone at the moment when a call begins: each is in history, none stays"
+for n in $(seq 60); do run ": edge $n; sleep 0.00$((n % 8))"; done
+until_true '[ "$(grep -c "\": edge" "$history")" -eq 60 ]'
+until_true '! grep -q running "$AGENTCG_FS"/agents/a/calls/*/state'
+begun=$(n_begun)
 
 echo "# what it forked meanwhile comes along"
 echo ': family; sleep 3 & sleep 3 & (sleep 3; true) & wait' >&7

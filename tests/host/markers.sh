@@ -137,6 +137,11 @@ refusal "File exists" "running already" "begin p pid=none"
 refusal "Device or resource busy" "in call p already" "begin x pid=$other"
 refusal "Operation not permitted" "does not belong to agent a" "begin x pid=$$"
 refusal "No such process" "no process 4194304" "begin x pid=4194304"
+spawn a '(exit 0) & exec sleep 1000' # which never asks how its child went
+parent=$spawned
+zombie() { ps -o pid= -o stat= --ppid "$parent" | awk '$2 ~ /^Z/ { print $1; found = 1 } END { exit !found }'; }
+eventually zombie > /dev/null || fail "no zombie"
+refusal "No such process" "has exited" "begin x pid=$(zombie)"
 for id in 1 2 3; do marker full "begin f$id pid=none" > /dev/null; done
 if said=$(marker full "begin f4 pid=none"); then fail "a fourth call"; fi
 like "a full agent" "$said" "has 3 calls alive"

@@ -136,12 +136,15 @@ static void stopped_gone_and_zombies_are_not_active(void **state)
 	kill(child, SIGSTOP);
 	assert_int_equal(waitid(P_PID, child, &info, WSTOPPED), 0);
 	assert_false(acg_proc_active(child));
+	assert_true(acg_proc_alive(child));
 	kill(child, SIGKILL);
 	assert_int_equal(waitid(P_PID, child, &info, WEXITED | WNOWAIT), 0);
 	assert_false(acg_proc_active(child)); /* a zombie */
+	assert_false(acg_proc_alive(child));
 	assert_false(acg_proc_rss(child, &memory));
 	assert_int_equal(waitid(P_PID, child, &info, WEXITED), 0);
 	assert_false(acg_proc_active(child));
+	assert_false(acg_proc_alive(child));
 	assert_false(acg_proc_pss(child, &memory));
 }
 
