@@ -416,7 +416,7 @@ static bool self_is_to_blame(const struct acg_engine *engine, const struct acg_a
 static bool is_harmed(const struct acg_engine *engine, const struct acg_agent *agent,
 		      struct acg_time now)
 {
-	if (!acg_grant_by_kernel(engine, agent))
+	if (!acg_grant_by_kernel(engine, &agent->node))
 		return true;
 	return agent->harm_last &&
 	       now.mono - agent->harm_last < (int64_t)engine->policy->ladder.calm;
