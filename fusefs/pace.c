@@ -2,10 +2,11 @@
 /* Who marks without a pause, and how long that is kept back; see the header. */
 #include "fusefs/pace.h"
 
-#define THINK	 500		  /* usec; a shell needs longer from one marker to the next: it starts a program */
+#define THINK	 500		  /* usec; a shell needs longer from one marker to the next: it starts a program; */
+#define PART	 2		  /* or this part of what its marker took, on a slow machine */
 #define FREE	 16		  /* markers in a row without such a pause are no flood yet */
 #define WORTH	 8		  /* a flood's marker waits for so many times what the one before took, */
-#define WAIT_MAX 50000		  /* usec; or for this */
+#define WAIT_MAX 100000		  /* usec; or for this */
 #define REMEMBER (10 * 1000000) /* usec; for so long after its last marker somebody is about */
 #define KEPT_MAX 64		  /* markers of an agent */
 #define OWNERS_MAX 1024		  /* then those who are not about are forgotten */
@@ -28,6 +29,7 @@ struct kept {
 struct acg_pace {
 	GHashTable *owners; /* &agent -> struct owner, owned */
 	GQueue kept;	    /* struct kept, by due */
+	uint64_t recent;    /* whose marker was the last */
 	/* The last two agents that marked, and did not flood. */
 	uint64_t quiet, quiet_before;
 	int64_t quiet_at, quiet_before_at;
@@ -109,11 +111,14 @@ static void keep(struct acg_pace *pace, struct owner *owner, const void *request
 }
 
 /* A request that waited for others' to be handled does not say whether there was a pause before it. */
-static void count(struct owner *owner, int64_t free_since, int64_t now)
+static void count(const struct acg_pace *pace, struct owner *owner, int64_t free_since, int64_t now)
 {
-	if (owner->kept || now < owner->last + THINK)
+	int64_t think = MAX(THINK, owner->took / PART);
+	int64_t since = pace->recent == owner->agent ? MAX(free_since, owner->last) : owner->last;
+
+	if (owner->kept || now < since + think)
 		owner->row++;
-	else if (now >= free_since + THINK)
+	else if (now >= free_since + think)
 		owner->row = 0;
 }
 
@@ -122,7 +127,7 @@ enum acg_pace_answer acg_pace_marker(struct acg_pace *pace, uint64_t agent, int6
 {
 	struct owner *owner = owner_of(pace, agent, now);
 
-	count(owner, free_since, now);
+	count(pace, owner, free_since, now);
 	if (owner->row <= FREE || !others_are_about(pace, owner, now) ||
 	    (owner->next <= now && !owner->kept))
 		return ACG_PACE_NOW;
@@ -136,6 +141,7 @@ void acg_pace_handled(struct acg_pace *pace, uint64_t agent, int64_t start, int6
 {
 	struct owner *owner = owner_of(pace, agent, end);
 
+	pace->recent = agent;
 	owner->last = end;
 	owner->took = end - start;
 	owner->next = MAX(owner->next, end + wait_of(owner));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What one agent's markers cost another: begin and end of agent `quiet`, alone, while processes of agent `flood` do nothing but use
- * the CPU, and while they write markers as fast as they can, in turns, so that whatever disturbs the machine disturbs all three.
+ * What one agent's markers cost another: begin and end of agent `quiet`, which rests between its calls, alone, while processes of agent
+ * `flood` do nothing but use the CPU, and while they write markers as fast as they can, in turns, so that whatever disturbs the machine
+ * disturbs all three.
  *
  *   fairness TREE ROUNDS COUNT FLOODERS
  */
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define FLOODERS_MAX 64
+#define PAUSE	     4 /* the quiet agent rests for so many times what its begin and end took: on any machine it is no flood */
 
 static double now(void)
 {
@@ -91,7 +93,7 @@ static void measure(int out, int count)
 		took = now() - start;
 		if (write(out, &took, sizeof(took)) < 0)
 			exit(1);
-		usleep(1000);
+		usleep(PAUSE * took);
 	}
 	exit(0);
 }

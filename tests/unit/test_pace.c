@@ -124,6 +124,28 @@ static void beside_another_flood(void **state)
 	acg_pace_free(world.pace);
 }
 
+/* What is left of a marker takes longer than either's pause: a flood's next one is there by then, and shows no pause. */
+static void on_a_slow_machine(void **state)
+{
+	struct world world = new_world();
+	unsigned int kept = 0;
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		acg_pace_handled(world.pace, FLOOD, world.now, world.now + 10000);
+		world.free_since = world.now += 20000;
+		kept += come(&world, FLOOD) == ACG_PACE_KEPT;
+		if (i != 30)
+			continue;
+		world.now += 5000;
+		assert_int_equal(come(&world, QUIET), ACG_PACE_NOW);
+		acg_pace_handled(world.pace, QUIET, world.now, world.now + 10000);
+		world.free_since = world.now += 20000;
+	}
+	assert_in_range(kept, 8, 9);
+	acg_pace_free(world.pace);
+}
+
 static void many_at_once(void **state)
 {
 	struct world world = new_world();
@@ -175,6 +197,7 @@ int main(void)
 		cmocka_unit_test(beside_one_that_marks_with_pauses),
 		cmocka_unit_test(those_about_are_forgotten),
 		cmocka_unit_test(beside_another_flood),
+		cmocka_unit_test(on_a_slow_machine),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(many_agents),
 	};

@@ -9,7 +9,7 @@ export ACG_BUILD
 start_daemon
 mkdir "$AGENTCG_FS/agents/quiet" "$AGENTCG_FS/agents/flood"
 for flooders in 1 8; do
-	"$ACG_BUILD/tests/bench/fairness" "$AGENTCG_FS" 4 150 $flooders | tee "$work/out"
+	"$ACG_BUILD/tests/bench/fairness" "$AGENTCG_FS" 4 80 $flooders | tee "$work/out"
 	awk '/^ratio.*flooders/ { if ($5 >= 2) exit 1 }' "$work/out" || fail "twice as long beside $flooders flooders"
 done
 echo ok
