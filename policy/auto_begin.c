@@ -246,12 +246,39 @@ static void record_short(struct acg_manager *manager, struct acg_agent *agent,
 				   NULL);
 }
 
-static void tell_status(struct acg_manager *manager, struct acg_call *call, int status)
+static int is_other(pid_t pid, void *data)
+{
+	return pid != ((const struct acg_call *)data)->pid;
+}
+
+static void note_child(int dirfd, const char *name, void *data)
+{
+	(void)dirfd;
+	(void)name;
+	*(bool *)data = true;
+}
+
+/* True if nobody is in the call but its own process, if that. */
+static bool is_alone(struct acg_call *call)
+{
+	int dirfd = call->node.group ? call->node.group->dirfd : -1;
+	bool nested = false;
+
+	if (dirfd < 0 || acg_cgroup_each_pid(dirfd, is_other, call, NULL))
+		return false;
+	acg_cgroup_each_child(dirfd, note_child, &nested);
+	return !nested;
+}
+
+static void tell_status(struct acg_manager *manager, struct acg_call *call,
+			const struct acg_bpf_event *event)
 {
 	g_autoptr(GArray) actions = acg_actions_new();
-	struct acg_time now = acg_manager_now();
+	struct acg_time now = acg_manager_now(), over = {0};
 
-	acg_engine_exited(manager->engine, call, status, now, actions);
+	if (call->by_rule && is_alone(call))
+		over = time_of(event->time_ns / 1000);
+	acg_engine_exited(manager->engine, call, event->exit_code, over, now, actions);
 	acg_manager_apply_all(manager, actions, now);
 }
 
@@ -284,7 +311,7 @@ void acg_auto_exited(struct acg_manager *manager, struct acg_node *node,
 		record_short(manager, node->agent, candidate, event);
 	acg_candidate_free(candidate);
 	if (call && call->pid == (pid_t)event->pid)
-		tell_status(manager, call, event->exit_code);
+		tell_status(manager, call, event);
 }
 
 /* --- what it could not tell ------------------------------------------------------------------------------------ */

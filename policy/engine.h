@@ -246,9 +246,10 @@ void acg_engine_oom_victim(struct acg_engine *engine, struct acg_node *node, pid
 			   const char *comm, uint64_t anon_bytes, struct acg_time now,
 			   GArray *actions);
 
-/* The call's own process has exited with this status, as wait(2) gives it (ring buffer). */
+/* The call's own process has exited with this status, as wait(2) gives it (ring buffer). over: when, if nobody else was in the call,
+ * which ends at that time then, however late we hear of it; else 0. */
 void acg_engine_exited(struct acg_engine *engine, struct acg_call *call, int status,
-		       struct acg_time now, GArray *actions);
+		       struct acg_time over, struct acg_time now, GArray *actions);
 
 /* At its pace (bytes a second) the call is at a limit soon, with `left` bytes to it; it has just been measured. */
 void acg_engine_growth(struct acg_engine *engine, struct acg_call *call, uint64_t left,

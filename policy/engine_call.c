@@ -148,7 +148,7 @@ void acg_engine_moved(struct acg_engine *engine, struct acg_node *to, pid_t pid,
 	if (!call)
 		return;
 	remember_moved(call->moved, pid, oom_score_adj);
-	call->vacant_since = 0;
+	call->vacant_since = call->over.mono = 0;
 	call->inhabited = true;
 	if (!call->pid)
 		call->pid = pid;
@@ -248,12 +248,13 @@ static void take_status(struct acg_call *call)
 }
 
 void acg_engine_exited(struct acg_engine *engine, struct acg_call *call, int status,
-		       struct acg_time now, GArray *actions)
+		       struct acg_time over, struct acg_time now, GArray *actions)
 {
 	if (call->state == ACG_CALL_ENDED)
 		return;
 	call->status = status;
 	call->status_known = true;
+	call->over = over;
 	if (call->vacant_since && call->by_rule) /* nobody else will say more */
 		acg_engine_finish(engine, call, true, now, actions);
 }
@@ -261,7 +262,7 @@ void acg_engine_exited(struct acg_engine *engine, struct acg_call *call, int sta
 void acg_engine_finish(struct acg_engine *engine, struct acg_call *call, bool by_itself,
 		       struct acg_time now, GArray *actions)
 {
-	call->end = now;
+	call->end = call->by_rule && call->over.mono ? call->over : now;
 	if (call->frozen_since) {
 		call->frozen += now.mono - call->frozen_since;
 		call->frozen_since = 0;

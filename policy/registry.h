@@ -105,7 +105,8 @@ struct acg_call {
 	bool by_mkdir;        /* ends only by `end` or rmdir */
 	bool by_rule;         /* no marker: a rule of `auto` in the policy */
 	bool status_known;    /* its own process has exited ... */
-	int status;           /* ... with this, as wait(2) gives it */
+	int status;           /* ... with this, as wait(2) gives it ... */
+	struct acg_time over; /* ... and then, as the last one; 0: not so */
 	uint64_t missed;      /* by_rule: bytes that its processes held when they were moved in */
 	bool keep;            /* a persistent shell: it survives its command's OOM */
 	bool inhabited;       /* a process was in it once: when the last one goes it ends */

@@ -144,6 +144,7 @@ static void its_own_status_is_the_calls(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < G_N_ELEMENTS(table); i++) {
 		struct fixture fixture = fixture_new(NULL);
+		const struct acg_time over = {fixture.now.mono - 3000, fixture.now.real - 3000};
 		struct acg_call *call;
 
 		fixture.agent = add_agent(&fixture, NULL, "a");
@@ -151,11 +152,11 @@ static void its_own_status_is_the_calls(void **state)
 		assert_int_equal(call->start.mono,
 				 fixture.now.mono - 5000); /* when the program was run */
 		if (table[i].status_first)
-			acg_engine_exited(fixture.engine, call, table[i].status, fixture.now,
+			acg_engine_exited(fixture.engine, call, table[i].status, over, fixture.now,
 					  fixture.actions);
 		acg_engine_vacated(fixture.engine, call, false, true, fixture.now, fixture.actions);
 		if (!table[i].status_first)
-			acg_engine_exited(fixture.engine, call, table[i].status, fixture.now,
+			acg_engine_exited(fixture.engine, call, table[i].status, over, fixture.now,
 					  fixture.actions);
 		/* with a marker whoever wrote it may still say more: it has its grace */
 		assert_int_equal(call->end.mono != 0, table[i].by_rule);
@@ -165,6 +166,7 @@ static void its_own_status_is_the_calls(void **state)
 		}
 		assert_int_equal(call->exit, table[i].exit);
 		assert_int_equal(call->signal, table[i].signal);
+		assert_int_equal(call->end.mono == over.mono, table[i].by_rule);
 		fixture_free(&fixture);
 	}
 }
