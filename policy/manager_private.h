@@ -45,7 +45,7 @@ struct acg_manager {
 	bool look_due;              /* more were lost since */
 	unsigned int timer;         /* GSource id; 0: not armed */
 	int64_t timer_at;           /* CLOCK_MONOTONIC usec that it is armed for */
-	int64_t accounted_at;       /* when usage by process was last sampled */
+	int64_t sample_at;          /* CLOCK_MONOTONIC usec: usage by process is sampled next */
 	bool sampled; /* no memory controller: usage by process has to be sampled while calls are alive */
 	uint64_t
 		unapplied; /* actions that the kernel refused and nobody asked for: seen in `metrics` */

@@ -284,6 +284,21 @@ gboolean acg_manager_memory_lost(int fd, GIOCondition condition, void *data)
 
 /* Usage by process, where no controller counts it: looked at this often while a policy limits something and calls are alive. */
 #define SAMPLE_INTERVAL (250 * 1000)
+#define SAMPLE_REST	9 /* times what it took: with thousands of calls there is time for others, too */
+
+static bool sample_due(const struct acg_manager *manager, struct acg_time now)
+{
+	return manager->sampled && now.mono >= manager->sample_at;
+}
+
+/* Measured from `now` on, or not. */
+static void rest_from_sampling(struct acg_manager *manager, struct acg_time now)
+{
+	int64_t done = g_get_monotonic_time();
+
+	if (now.mono >= manager->sample_at)
+		manager->sample_at = done + MAX(SAMPLE_INTERVAL, SAMPLE_REST * (done - now.mono));
+}
 
 gboolean acg_manager_timer(void *data)
 {
@@ -292,9 +307,9 @@ gboolean acg_manager_timer(void *data)
 	g_autoptr(GArray) actions = acg_actions_new();
 
 	manager->timer = 0;
-	manager->accounted_at = now.mono;
-	if (manager->engine->n_pressed || manager->engine->delayed || manager->sampled)
+	if (manager->engine->n_pressed || manager->engine->delayed || sample_due(manager, now))
 		measure_calls(manager, manager->engine->registry->agents, now, actions);
+	rest_from_sampling(manager, now);
 	acg_auto_begin_due(manager, now);
 	if (manager->look_due)
 		look_again(manager, now);
@@ -318,8 +333,8 @@ void acg_manager_arm(struct acg_manager *manager)
 		at = sooner(at, manager->looked + LOOK_INTERVAL);
 
 	if (manager->sampled && manager->engine->registry->n_alive &&
-	    (!at || at > now + SAMPLE_INTERVAL))
-		at = MAX(manager->accounted_at + SAMPLE_INTERVAL, now);
+	    (!at || at > MAX(manager->sample_at, now)))
+		at = MAX(manager->sample_at, now);
 	if (manager->timer && at == manager->timer_at)
 		return;
 	if (manager->timer)
