@@ -26,6 +26,9 @@
 #define FEW            10 /* calls alive that the others are compared with */
 #define WRITERS_AGENTS 64
 
+/* Who has marked within ten seconds is about, and others that mark without a pause wait for him. */
+#define UNTIL_ALONE (11 * G_USEC_PER_SEC)
+
 struct options {
 	int rounds, count, most, daemon;
 	double seconds;
@@ -319,6 +322,8 @@ static void run_stage(const struct options *options, const struct stage *stage, 
 	}
 	fprintf(stderr, "growth: %s ...\n", stage->name);
 	make_alive(options, alive, &stage->alive);
+	if (alive->agents > 1)
+		g_usleep(UNTIL_ALONE);
 	measure(options, stage, result);
 	outcome = comparison_outcome(result, 50);
 	fprintf(stderr, "growth: p50 %.0f usec, by hand %.0f\n", outcome.tree.median,
