@@ -378,7 +378,10 @@ static void parse_options(int *argc, char ***argv, struct options *options)
 		{"most", 'm', 0, G_OPTION_ARG_INT, &options->most,
 		 "Leave out what has more calls alive (10000)", "N"},
 		{"seconds", 's', 0, G_OPTION_ARG_DOUBLE, &options->seconds,
-		 "Of several writers, each way and round (3)", "S"},
+		 "Of several writers, each way and round (0.5; more is more markers a second than "
+		 "an agent may write, "
+		 "on a fast machine)",
+		 "S"},
 		{"daemon", 'd', 0, G_OPTION_ARG_INT, &options->daemon,
 		 "Say what memory this process and its children have", "PID"},
 		{0},
@@ -397,7 +400,7 @@ static void parse_options(int *argc, char ***argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.rounds = 3, .count = 100, .most = 10000, .seconds = 3};
+	struct options options = {.rounds = 3, .count = 100, .most = 10000, .seconds = 0.5};
 	struct comparison results[G_N_ELEMENTS(stages)];
 	struct alive alive = {0};
 

@@ -4,4 +4,4 @@
 # How markers scale, and what the daemon takes for itself: tests/bench/scale; the figures come back as scale.json. SCALE: its options.
 set -euo pipefail
 # shellcheck disable=SC2086 # several options
-exec "$ACG_SRC/tests/bench/scale" --json "$ACG_OUT/scale.json" ${SCALE:-}
+exec "$ACG_SRC/tests/bench/scale" --seconds 2 --json "$ACG_OUT/scale.json" ${SCALE:-}
