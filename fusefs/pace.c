@@ -7,7 +7,7 @@
 #define FREE	 16		  /* markers in a row without such a pause are no flood yet */
 #define WORTH	 8		  /* a flood's marker waits for so many times what the one before took, */
 #define WAIT_MAX 100000		  /* usec; or for this */
-#define REMEMBER (10 * 1000000) /* usec; for so long after its last marker somebody is about */
+#define REMEMBER (2 * 1000000)  /* usec; for so long after its last marker somebody is about */
 #define KEPT_MAX 64		  /* markers of an agent */
 #define OWNERS_MAX 1024		  /* then those who are not about are forgotten */
 
