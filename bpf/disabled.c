@@ -173,6 +173,12 @@ void acg_sched_clear(const char *pin_dir)
 	(void)pin_dir;
 }
 
+bool acg_sched_taken(const struct acg_scheduler *sched)
+{
+	(void)sched;
+	return false;
+}
+
 int64_t acg_sched_gap(const struct acg_scheduler *sched)
 {
 	(void)sched;
