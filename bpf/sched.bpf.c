@@ -134,7 +134,8 @@ void BPF_PROG(acg_dispatch, s32 cpu, struct task_struct *prev)
 		__sync_fetch_and_sub(&n_rescued, 1);
 		return;
 	}
-	if (prev && (!(scx_of(prev)->flags & SCX(ent_flags, SCX_TASK_QUEUED)) || !cpu_at(cpu)->place))
+	if (prev &&
+	    (!(scx_of(prev)->flags & SCX(ent_flags, SCX_TASK_QUEUED)) || !cpu_at(cpu)->place))
 		prev = NULL;
 	dispatch_next(cpu, prev);
 }
@@ -245,7 +246,8 @@ void BPF_PROG(acg_stopping, struct task_struct *p, bool runnable)
 	cpu->class = CLASS_NONE;
 	cpu->limited = 0;
 	if (!runnable) {
-		if (group_at(place)->queued > 0) /* it used less than was prepaid: the others come sooner */
+		/* It used less than was prepaid: the others come sooner. */
+		if (group_at(place)->queued > 0)
 			queue_group(place);
 		no_longer_ready(place);
 		cpu->slept = p->pid;

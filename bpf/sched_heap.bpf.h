@@ -133,8 +133,8 @@ static bool others_wait(u32 place)
 {
 	u32 size = shared_read(heap_size);
 
-	return size > 1 || (size && shared_read(heap[0].place) != place) ||
-	       shared_read(n_pinned) || shared_read(n_parked);
+	return size > 1 || (size && shared_read(heap[0].place) != place) || shared_read(n_pinned) ||
+	       shared_read(n_parked);
 }
 
 /*

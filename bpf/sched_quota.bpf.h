@@ -15,8 +15,7 @@ static void refill(struct acg_group *group, u64 now)
 		return;
 	room = quota + group->burst - shared_read(group->left);
 	if (room > 0)
-		__sync_fetch_and_add(&group->left,
-				     periods > room / quota ? room : periods * quota);
+		__sync_fetch_and_add(&group->left, periods > room / quota ? room : periods * quota);
 }
 
 /* The most that a group may owe: what DEBT_MAX gives it. */

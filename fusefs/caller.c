@@ -17,8 +17,8 @@ struct pidfd_info_first {
 	uint32_t pid, tgid, ppid, ids[8], spare;
 };
 #define PIDFD_INFO_CGROUPID_BIT (1ULL << 2)
-#define PIDFD_GET_INFO_FIRST	_IOWR(0xFF, 11, struct pidfd_info_first)
-#define PIDFD_THREAD_FLAG	O_EXCL
+#define PIDFD_GET_INFO_FIRST    _IOWR(0xFF, 11, struct pidfd_info_first)
+#define PIDFD_THREAD_FLAG       O_EXCL
 
 /* The id of the thread's v2 cgroup; 0: not to be had. */
 static uint64_t cgroup_id(pid_t tid)

@@ -232,8 +232,8 @@ static int do_line(struct acg_fs *fs, const struct acg_place *place, struct acg_
 /* A marker moves its writer: the next one of the same write finds it where it is now. */
 static int resolve_again(struct acg_fs *fs, struct acg_caller *caller, GError **error)
 {
-	return acg_process_node(acg_manager_registry(fs->manager), fs->root_path,
-				fs->by_pidfd, caller->tid, &caller->node, error);
+	return acg_process_node(acg_manager_registry(fs->manager), fs->root_path, fs->by_pidfd,
+				caller->tid, &caller->node, error);
 }
 
 ACG_WRITER(call)

@@ -149,8 +149,8 @@ int acg_fs_caller(fuse_req_t req, struct acg_caller *ret_caller, GError **error)
 	struct acg_fs *fs = acg_fs_of(req);
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 
-	return acg_caller_resolve(acg_manager_registry(fs->manager), fs->root_path,
-				  fs->by_pidfd, ctx->pid, ctx->uid, ctx->gid, ret_caller, error);
+	return acg_caller_resolve(acg_manager_registry(fs->manager), fs->root_path, fs->by_pidfd,
+				  ctx->pid, ctx->uid, ctx->gid, ret_caller, error);
 }
 
 int acg_fs_refuse(struct acg_fs *fs, const struct acg_place *place, bool marker, const GError *why)

@@ -2,20 +2,20 @@
 /* Who marks without a pause, and how long that is kept back; see the header. */
 #include "fusefs/pace.h"
 
-#define THINK	 500		  /* usec; a shell needs longer from one marker to the next: it starts a program; */
-#define PART	 2		  /* or this part of what its marker took, on a slow machine */
-#define FREE	 16		  /* markers in a row without such a pause are no flood yet */
-#define WORTH	 8		  /* a flood's marker waits for so many times what the one before took, */
-#define WAIT_MAX 100000		  /* usec; or for this */
-#define REMEMBER (2 * 1000000)  /* usec; for so long after its last marker somebody is about */
-#define KEPT_MAX 64		  /* markers of an agent */
-#define OWNERS_MAX 1024		  /* then those who are not about are forgotten */
+#define THINK      500 /* usec; a shell needs longer from one marker to the next: it starts a program; */
+#define PART       2      /* or this part of what its marker took, on a slow machine */
+#define FREE       16     /* markers in a row without such a pause are no flood yet */
+#define WORTH      8      /* a flood's marker waits for so many times what the one before took, */
+#define WAIT_MAX   100000 /* usec; or for this */
+#define REMEMBER   (2 * 1000000) /* usec; for so long after its last marker somebody is about */
+#define KEPT_MAX   64            /* markers of an agent */
+#define OWNERS_MAX 1024          /* then those who are not about are forgotten */
 
 struct owner {
 	uint64_t agent;
-	int64_t last;	  /* when its last marker was done */
-	int64_t took;	  /* how long that took */
-	int64_t next;	  /* not before this, if it floods */
+	int64_t last;     /* when its last marker was done */
+	int64_t took;     /* how long that took */
+	int64_t next;     /* not before this, if it floods */
 	unsigned int row; /* markers without a pause before them */
 	unsigned int kept;
 };
@@ -28,7 +28,7 @@ struct kept {
 
 struct acg_pace {
 	GHashTable *owners; /* &agent -> struct owner, owned */
-	GQueue kept;	    /* struct kept, by due */
+	GQueue kept;        /* struct kept, by due */
 	uint64_t recent;    /* whose marker was the last */
 	/* The last two agents that marked, and did not flood. */
 	uint64_t quiet, quiet_before;

@@ -31,7 +31,7 @@ struct acg_session {
 	struct fuse_session *session;
 	struct fuse_buf buf;
 	struct acg_pace *pace;
-	bool resumes;	    /* what the worker before had in hand is still to be read */
+	bool resumes;       /* what the worker before had in hand is still to be read */
 	int64_t free_since; /* CLOCK_MONOTONIC usec: the last request was over */
 	unsigned int source, due_source;
 	void (*on_end)(void *data);
@@ -207,7 +207,8 @@ static void await_due(struct acg_session *session)
 
 	if (session->due_source || next < 0)
 		return;
-	session->due_source = g_timeout_add(next > now ? (next - now + 999) / 1000 : 0, on_due, session);
+	session->due_source =
+		g_timeout_add(next > now ? (next - now + 999) / 1000 : 0, on_due, session);
 }
 
 static gboolean on_due(void *data)

@@ -14,9 +14,9 @@
 #include "policy/procfs.h"
 #include "policy/record.h"
 
-#define FAMILY_MAX   256  /* processes moved along with one; later ones are forked in the call */
-#define FAMILY_LOOKS 3    /* whoever is forked while we look is found in the next one */
-#define EXIT_WAIT    G_USEC_PER_SEC /* usec: who is gone when its time comes is told of by then, or never */
+#define FAMILY_MAX   256 /* processes moved along with one; later ones are forked in the call */
+#define FAMILY_LOOKS 3   /* whoever is forked while we look is found in the next one */
+#define EXIT_WAIT    G_USEC_PER_SEC /* who is gone when its time comes is told of by then, or never */
 #define LOOK_MAX     256  /* processes of one agent that are looked at when events were lost ... */
 #define LOOK_ALL     1024 /* ... and of all agents together */
 #define LOOK_USEC    (2 * G_USEC_PER_SEC) /* who is older has been told of, or missed before */

@@ -707,7 +707,8 @@ void acg_manager_policy_fallback(struct acg_manager *manager, const GError *why,
 				 const char *instead)
 {
 	g_free(manager->fallback);
-	manager->fallback = g_strdup_printf("its file is bad, %s is in force: %s", instead, why->message);
+	manager->fallback =
+		g_strdup_printf("its file is bad, %s is in force: %s", instead, why->message);
 	g_strdelimit(manager->fallback, "\n", ' ');
 	acg_manager_policy_refused(manager, why);
 }

@@ -284,7 +284,7 @@ gboolean acg_manager_memory_lost(int fd, GIOCondition condition, void *data)
 
 /* Usage by process, where no controller counts it: looked at this often while a policy limits something and calls are alive. */
 #define SAMPLE_INTERVAL (250 * 1000)
-#define SAMPLE_REST	9 /* times what it took: with thousands of calls there is time for others, too */
+#define SAMPLE_REST 9 /* times what it took: with thousands of calls others have their time */
 
 static bool sample_due(const struct acg_manager *manager, struct acg_time now)
 {

@@ -509,8 +509,8 @@ int main(int argc, char **argv)
 	unsigned int calls;
 
 	if (argc < 6) {
-		fprintf(stderr,
-			"usage: takeover MOUNT SUPERVISOR TIMES CLIENTS KILL|STOP|USR2 [PAUSE [BINARY OTHER]]\n");
+		fprintf(stderr, "usage: takeover MOUNT SUPERVISOR TIMES CLIENTS KILL|STOP|USR2 "
+				"[PAUSE [BINARY OTHER]]\n");
 		return 2;
 	}
 	test.mount = argv[1];
@@ -528,7 +528,6 @@ int main(int argc, char **argv)
 	take_over(&test);
 	await_workers(&test);
 	calls = finish(&test);
-	printf("%u calls by %u clients, %u failures\n", calls, test.clients,
-	       test.shared->failures);
+	printf("%u calls by %u clients, %u failures\n", calls, test.clients, test.shared->failures);
 	return test.shared->failures ? 1 : 0;
 }

@@ -45,7 +45,8 @@ static unsigned int flood_until(struct world *world, int64_t end)
 
 	while (world->now < end) {
 		if (come(world, FLOOD) == ACG_PACE_KEPT) {
-			assert_null(acg_pace_due(world->pace, acg_pace_next(world->pace) - 1, &agent));
+			assert_null(
+				acg_pace_due(world->pace, acg_pace_next(world->pace) - 1, &agent));
 			world->now = acg_pace_next(world->pace);
 			request = acg_pace_due(world->pace, world->now, &agent);
 			assert_int_equal(agent, FLOOD);
