@@ -148,7 +148,10 @@ static void throttle(struct acg_call *call, uint64_t bytes, struct acg_time now,
 	acg_do_feedback(actions, call, cause, NULL, false);
 }
 
-/* Step 1. A detached call is throttled too, but stays `detached`. */
+/*
+ * Step 1: all that are above what was granted to them, down to that. A grant that was only learnt is a guess: it says who is held first if
+ * nobody else is, and then where he is, not whom to push below what he has. A detached call is throttled too, but stays `detached`.
+ */
 static void throttle_reach(GPtrArray *calls, struct acg_time now, GArray *actions)
 {
 	bool any = false;
@@ -157,7 +160,7 @@ static void throttle_reach(GPtrArray *calls, struct acg_time now, GArray *action
 		struct acg_call *call = calls->pdata[i];
 
 		any |= call->throttled_since != 0;
-		if (call->throttled_since || !above_grant(call))
+		if (call->throttled_since || call->adapted || !above_grant(call))
 			continue;
 		throttle(call, call->grant, now, actions);
 		any = true;

@@ -138,6 +138,21 @@ static void nobody_over_holds_the_next_victim(void **state)
 	assert_int_equal(value_set(fixture, &young->node, ACG_CONTROL_MEMORY_HIGH), 350 * MIB);
 }
 
+static void a_learnt_grant_says_who_is_first_not_where(void **state)
+{
+	struct fixture *fixture = *state;
+	struct acg_call *little = begin(fixture, fixture->agent, "little", "make", &low);
+	struct acg_call *most = begin(fixture, fixture->agent, "most", "make", &low);
+
+	little->adapted = most->adapted = 100 * MIB;
+	uses(little, 200 * MIB);
+	uses(most, 500 * MIB);
+	agent_runs_short(fixture, fixture->agent);
+	assert_int_equal(little->state, ACG_CALL_RUNNING);
+	assert_int_equal(most->state, ACG_CALL_THROTTLED);
+	assert_int_equal(value_set(fixture, &most->node, ACG_CONTROL_MEMORY_HIGH), 500 * MIB);
+}
+
 static void the_way_back(void **state)
 {
 	struct fixture *fixture = *state;
@@ -425,6 +440,7 @@ int main(void)
 		LADDER_TEST(page_cache_is_no_pressure),
 		LADDER_TEST(over_its_grant_is_throttled_at_once),
 		LADDER_TEST(nobody_over_holds_the_next_victim),
+		LADDER_TEST(a_learnt_grant_says_who_is_first_not_where),
 		LADDER_TEST(the_way_back),
 		LADDER_TEST(throttling_does_not_keep_itself_going),
 		LADDER_TEST(freezes_one_and_thaws_it),
