@@ -81,7 +81,7 @@ static void set_policy(struct acg_manager *manager, struct acg_policy *policy)
 	if (manager->policy)
 		acg_policy_unref(manager->policy);
 	manager->policy = policy;
-	manager->sampled = policy->ladder.enabled && !has_memory(manager);
+	manager->sampled = !has_memory(manager);
 	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
 		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
 

@@ -282,7 +282,7 @@ gboolean acg_manager_memory_lost(int fd, GIOCondition condition, void *data)
 
 /* --- time --------------------------------------------------------------------------------------------------- */
 
-/* Usage by process, where no controller counts it: looked at this often while a policy limits something and calls are alive. */
+/* Usage by process, where no controller counts it: looked at this often while calls are alive. */
 #define SAMPLE_INTERVAL (250 * 1000)
 #define SAMPLE_REST 9 /* times what it took: with thousands of calls others have their time */
 

@@ -32,6 +32,9 @@ like "where it ran" "$(cat "$work/out")" '/a/call-one$'
 line=$(ended a one)
 is "history" "$(jq -r '[.hint, .cpu, .exit, .state] | map(tostring) | join("|")' <<< "$line")" "memory=67108864 cpu=batch timeout=60|batch|5|ended"
 like "command" "$(jq -r .command <<< "$line")" "^sh -c .*exit 5"
+# measured without a policy, too
+in_agent a 'agentcg run --id big -- sh -c "head -c 50M /dev/zero | tail | sleep 1.5"'
+[ "$(jq .memory_peak <<< "$(ended a big)")" -ge $((50 << 20)) ] || fail "memory_peak of $(ended a big)"
 # the parent is stopped while the command ends: the exit status is not lost
 spawn a 'exec agentcg run --id slow -- sh -c "sleep 0.3; exit 9"'
 runner=$spawned
