@@ -27,8 +27,8 @@ struct acg_pace *acg_pace_new(void);
 void acg_pace_free(struct acg_pace *pace);
 
 /*
- * A marker of this agent (the cgroup id of the one at the top) was read; since free_since there was nothing to do, so that it came in this
- * time. What is kept is copied.
+ * A marker of this agent (the cgroup id of the one at the top) was read; at free_since the last one was over, with what was left of it after
+ * its answer. What is kept is copied.
  */
 enum acg_pace_answer acg_pace_marker(struct acg_pace *pace, uint64_t agent, int64_t free_since,
 				     int64_t now, const void *request, size_t size);

@@ -32,7 +32,8 @@ struct acg_session {
 	struct fuse_buf buf;
 	struct acg_pace *pace;
 	bool resumes;       /* what the worker before had in hand is still to be read */
-	int64_t free_since; /* CLOCK_MONOTONIC usec: the last request was over */
+	int64_t free_since; /* CLOCK_MONOTONIC usec: the last marker was over, what was left of it too */
+	bool marked;        /* something may be left of it */
 	unsigned int source, due_source;
 	void (*on_end)(void *data);
 	void *data;
@@ -130,10 +131,14 @@ static bool is_deadly(const struct acg_shared *shared, const struct acg_wire *re
 }
 
 /* What is left of the request before, which is answered. */
-static void settle(struct acg_fs *fs)
+static void settle(struct acg_session *session)
 {
-	acg_manager_settle(fs->manager);
-	acg_journal_settled(fs);
+	acg_manager_settle(session->fs->manager);
+	acg_journal_settled(session->fs);
+	if (!session->marked)
+		return;
+	session->marked = false;
+	session->free_since = g_get_monotonic_time();
 }
 
 static bool is_call_file(uint64_t ino)
@@ -161,7 +166,7 @@ static void handle(struct acg_session *session, const struct fuse_buf *buf)
 	fs->request = acg_wire_parse(buf->mem, buf->size);
 	/* That gives only what is in the table of open files: whoever began a call has it before the rest is done. */
 	if (!is_call_file(fs->request.read))
-		settle(fs);
+		settle(session);
 	__atomic_store_n(&fs->shared->progress, fs->shared->progress + 1, __ATOMIC_RELAXED);
 	if (is_deadly(fs->shared, &fs->request)) {
 		acg_wire_fail(fs->fuse_fd, fs->request.id, EIO);
@@ -173,7 +178,6 @@ static void handle(struct acg_session *session, const struct fuse_buf *buf)
 	else
 		fuse_session_process_buf(session->session, buf);
 	__atomic_store_n(&fs->shared->handling, 0, __ATOMIC_RELEASE);
-	session->free_since = g_get_monotonic_time();
 }
 
 static void handle_marker(struct acg_session *session, const struct fuse_buf *buf, uint64_t agent)
@@ -181,14 +185,9 @@ static void handle_marker(struct acg_session *session, const struct fuse_buf *bu
 	int64_t start = g_get_monotonic_time();
 
 	handle(session, buf);
-	acg_pace_handled(session->pace, agent, start, session->free_since);
-}
-
-/* Nothing is asked of us: time for what is left. */
-static void rest(struct acg_session *session)
-{
-	settle(session->fs);
+	session->marked = true;
 	session->free_since = g_get_monotonic_time();
+	acg_pace_handled(session->pace, agent, start, session->free_since);
 }
 
 static struct fuse_buf buf_of(GBytes *request)
@@ -222,7 +221,7 @@ static gboolean on_due(void *data)
 		struct fuse_buf buf = buf_of(request);
 
 		handle_marker(session, &buf, agent);
-		rest(session);
+		settle(session);
 		g_bytes_unref(request);
 	}
 	await_due(session);
@@ -322,7 +321,7 @@ static gboolean on_request(int fd, GIOCondition condition, void *data)
 	more = take_waiting(session);
 	(void)fd;
 	(void)condition;
-	rest(session);
+	settle(session);
 	if (!more)
 		end(session);
 	return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
