@@ -137,7 +137,7 @@ refusal "File exists" "running already" "begin p pid=none"
 refusal "Device or resource busy" "in call p already" "begin x pid=$other"
 refusal "Operation not permitted" "does not belong to agent a" "begin x pid=$$"
 refusal "No such process" "no process 4194304" "begin x pid=4194304"
-spawn a '(exit 0) & exec sleep 1000' # which never asks how its child went
+spawn a 'sleep 1 & exec sleep 1000' # the second, who never asks how his child went, is there long before that is gone
 parent=$spawned
 zombie() { ps -o pid= -o stat= --ppid "$parent" | awk '$2 ~ /^Z/ { print $1; found = 1 } END { exit !found }'; }
 eventually zombie > /dev/null || fail "no zombie"
