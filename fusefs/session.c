@@ -159,11 +159,12 @@ static uint64_t marks(const struct acg_session *session, const struct acg_wire *
 	return acg_agent_top(place.agent)->node.id;
 }
 
-static void handle(struct acg_session *session, const struct fuse_buf *buf)
+static void handle(struct acg_session *session, const struct fuse_buf *buf,
+		   const struct acg_wire *request)
 {
 	struct acg_fs *fs = session->fs;
 
-	fs->request = acg_wire_parse(buf->mem, buf->size);
+	fs->request = *request;
 	/* That gives only what is in the table of open files: whoever began a call has it before the rest is done. */
 	if (!is_call_file(fs->request.read))
 		settle(session);
@@ -180,11 +181,12 @@ static void handle(struct acg_session *session, const struct fuse_buf *buf)
 	__atomic_store_n(&fs->shared->handling, 0, __ATOMIC_RELEASE);
 }
 
-static void handle_marker(struct acg_session *session, const struct fuse_buf *buf, uint64_t agent)
+static void handle_marker(struct acg_session *session, const struct fuse_buf *buf,
+			  const struct acg_wire *request, uint64_t agent)
 {
 	int64_t start = g_get_monotonic_time();
 
-	handle(session, buf);
+	handle(session, buf, request);
 	session->marked = true;
 	session->free_since = g_get_monotonic_time();
 	acg_pace_handled(session->pace, agent, start, session->free_since);
@@ -219,8 +221,9 @@ static gboolean on_due(void *data)
 	session->due_source = 0;
 	while ((request = acg_pace_due(session->pace, g_get_monotonic_time(), &agent))) {
 		struct fuse_buf buf = buf_of(request);
+		struct acg_wire wire = acg_wire_parse(buf.mem, buf.size);
 
-		handle_marker(session, &buf, agent);
+		handle_marker(session, &buf, &wire, agent);
 		settle(session);
 		g_bytes_unref(request);
 	}
@@ -234,13 +237,13 @@ static void take(struct acg_session *session, const struct fuse_buf *buf)
 	uint64_t agent = request.resent ? 0 : marks(session, &request);
 
 	if (!agent) {
-		handle(session, buf);
+		handle(session, buf, &request);
 		return;
 	}
 	switch (acg_pace_marker(session->pace, agent, session->free_since, g_get_monotonic_time(),
 				buf->mem, buf->size)) {
 	case ACG_PACE_NOW:
-		handle_marker(session, buf, agent);
+		handle_marker(session, buf, &request, agent);
 		break;
 	case ACG_PACE_KEPT:
 		await_due(session);
