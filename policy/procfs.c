@@ -249,18 +249,9 @@ bool acg_proc_active(pid_t pid)
 
 int acg_proc_oom_score_adj(pid_t pid)
 {
-	char path[64], text[16];
-	ssize_t n;
-	int fd;
+	g_autofree char *text = read_proc(pid, "oom_score_adj");
 
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[MAX(n, 0)] = '\0';
-	return atoi(text);
+	return text ? atoi(text) : 0;
 }
 
 void acg_proc_set_oom_score_adj(pid_t pid, int value)
