@@ -3,28 +3,19 @@
 # vm: timeout=200 kernels=7.3,7.3-memcg_bpf_ops
 # The map that the BPF programs know groups by is full: calls begin all the same, held by the cgroup files alone, which status says.
 set -euo pipefail
-root=/sys/fs/cgroup/agentcg-full
-mount=$TMPDIR/fs
+# shellcheck source=tests/host/daemon.bash
+. "$ACG_SRC/tests/host/daemon.bash"
 pins=/sys/fs/bpf/agentcg-full
-mkdir "$mount"
-fail() { echo "not ok: $*"; cat "$mount/status" || true; exit 1; }
-until_true() { for _ in $(seq 300); do ! eval "$1" 2> /dev/null || return 0; sleep 0.1; done; fail "this did not happen: $1"; }
-end() {
-	kill "$daemon" 2> /dev/null || true
-	echo 1 > "$root/cgroup.kill"
-	wait
-	find "$root" -depth -type d -exec rmdir {} + 2> /dev/null || true
-}
-trap end EXIT
+bpf=(--pin-dir "$pins")
 
-cat > "$TMPDIR/policy" << 'EOP'
+cat > "$work/policy" << 'EOP'
 sched = "off";
 memory = { low = "16M"; };
 agents = ({ match = "a"; budget = { memory = "128M"; swap = 0; }; caps = { memory = "64M"; swap = 0; }; self = { reserve = "8M"; }; });
 EOP
-agentcgd -f -c "$TMPDIR/policy" -r "$root" --run-dir "$TMPDIR/run" --pin-dir "$pins" "$mount" 2> "$TMPDIR/log" &
-daemon=$!
-until_true 'grep "^monitor on" "$mount/status"'
+start_daemon -c "$work/policy"
+until_on monitor
+mount=$AGENTCG_FS
 mkdir "$mount/agents/a"
 
 python3 - "$pins/agentcg_groups" "$(bpftool -j map show pinned "$pins/agentcg_groups" | jq .bytes_value)" << 'EOP'
@@ -51,8 +42,8 @@ EOP
 
 bash -c 'echo 0 > "$0/agents/a/cgroup.procs"; echo "begin x memory=low -- x" > "$0/agents/a/call"; exec sleep 1000' "$mount" &
 until_true '[ "$(cat "$mount/agents/a/calls/x/state")" = running ]'
-grep '^monitor on .*the map of 65536 groups was full .* times: the cgroup tier alone served those' "$mount/status" || fail "status"
-[ "$(cat "$root/a/call-x/memory.max")" = $((64 * 1024 * 1024)) ] || fail "memory.max is $(cat "$root/a/call-x/memory.max")"
+grep '^monitor on .*the map of 65536 groups was full .* times: the cgroup tier alone served those' "$mount/status" || { cat "$mount/status"; fail "status"; }
+[ "$(cat "$cgroups/a/call-x/memory.max")" = $((64 * 1024 * 1024)) ] || fail "memory.max is $(cat "$cgroups/a/call-x/memory.max")"
 echo end x > "$mount/agents/a/call"
 until_true '[ "$(cat "$mount/agents/a/calls/x/state")" = detached ]'
 echo 1 > "$mount/agents/a/calls/x/cgroup.kill"
