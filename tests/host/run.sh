@@ -72,11 +72,10 @@ is "oom_score_adj" "$(tail -n 1 "$work/out")" 1000
 is "history" "$(jq -r '[.id, .exit] | map(tostring) | join(" ")' <<< "$(ended a op)")" "op 0"
 agentcg run --agent a --id opkill -- sleep 1000 &
 runner=$!
-eventually sh -c "grep -qx sleep /proc/\$(cat $a/calls/opkill/cgroup.procs)/comm" # before that it goes with the runner
-child=$(cat "$a/calls/opkill/cgroup.procs")
+eventually sh -c "grep -qx sleep /proc/\$(cat $a/calls/opkill/cgroup.procs)/comm"
 kill -9 $runner
 wait $runner 2> /dev/null || true
-kill "$child"
+# it goes too, as above
 ended a opkill > /dev/null
 
 echo "# feedback goes to standard error, after the command"
