@@ -303,10 +303,10 @@ static void sched_policy(struct acg_enforcer *enforcer, const struct acg_policy 
 
 	self->demanded = policy->sched == ACG_SWITCH_ON;
 	self->wanted = self->groups_fd >= 0 && policy->sched != ACG_SWITCH_OFF &&
-		       (policy->limits || self->demanded);
+		       (policy->n_agents || policy->n_users || self->demanded);
 	self->off = policy->sched == ACG_SWITCH_OFF
-			    ? "the policy does not ask for it (sched = \"auto\")"
-			    : "there is no policy to schedule by (sched = \"on\" loads it anyway)";
+			    ? "switched off by the policy"
+			    : "the policy has no agents to schedule by (sched = \"on\" loads it anyway)";
 	self->unloadable = false;
 	self->retry.failures = 0;
 	g_clear_handle_id(&self->retry_source, g_source_remove);

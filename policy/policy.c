@@ -109,7 +109,6 @@ struct acg_policy *acg_policy_new_blank(void)
 
 	policy->ref_count = 1;
 	policy->root = g_strdup(ACG_CGROUP_ROOT);
-	policy->sched = ACG_SWITCH_OFF; /* it schedules the whole machine: only for who asks */
 	policy->memory_low = 256ull << 20;
 	policy->memory_medium = 1ull << 30;
 	policy->history_max = 1ull << 20;

@@ -59,7 +59,7 @@ cat > "$TMPDIR/policy" <<- 'EOS'
 	agents = ({ match = "*"; });
 EOS
 start_daemon
-grep -q '^sched_ext off the policy does not ask' "$mount/status" || fail "it is not off"
+grep -q '^sched_ext off switched off by the policy' "$mount/status" || fail "it is not off"
 mkdir "$mount/agents/a" "$mount/agents/b" "$mount/agents/a/calls/one" "$mount/agents/a/calls/three" "$mount/agents/b/calls/x"
 echo +cpu > "$cgroup/cgroup.subtree_control"
 mkdir "$cgroup/outside"
@@ -80,8 +80,12 @@ if [ -x "$ACG_DATA/bin/scx_simple" ]; then # tests/vm/run --data "$(tests/vm/mak
 	wait_for disabled $scx/state
 fi
 
-echo "# switched on while a call runs"
-sed 's/off/auto/' "$TMPDIR/policy" > "$mount/policy"
+echo "# not for a policy that has no agents"
+echo 'commands = "full";' > "$mount/policy"
+grep -q '^sched_ext off the policy has no agents' "$mount/status" || fail "it is not off"
+
+echo "# loaded for one that has, while a call runs"
+sed '/sched/d' "$TMPDIR/policy" > "$mount/policy"
 wait_for '^sched_ext on' "$mount/status"
 [ "$(cat $scx/root/ops)" = agentcg ] || fail "the kernel does not know it"
 wait_for '"event":"sched_loaded"' "$mount/events"
@@ -196,7 +200,7 @@ grep -q '^sched_ext on' "$mount/status" || fail "it did not live through that"
 echo "# off and on again"
 for group in a/call-one a/call-three b/call-x; do echo 1 > "$root/$group/cgroup.kill"; done
 spin "$root/b/call-x" 1 # loading takes long enough
-sed 's/auto/off/' "$mount/policy" > "$TMPDIR/off"
+cp "$TMPDIR/policy" "$TMPDIR/off"
 cat "$TMPDIR/off" > "$mount/policy"
 wait_for disabled $scx/state
 grep -q '^sched_ext off' "$mount/status" || fail "status"
