@@ -55,8 +55,8 @@ trap clean_up EXIT
 
 # eventually COMMAND...: until it succeeds; after a time that no machine needs, false. Its words come from the last try.
 eventually() {
-	local i
-	for ((i = 0; i < 600; i++)); do
+	local end=$((SECONDS + 90))
+	while [ "$SECONDS" -lt "$end" ]; do
 		if "$@" > /dev/null 2>&1; then return 0; fi
 		sleep 0.05
 	done
@@ -94,14 +94,16 @@ in_agent() {
 	bash -c 'echo 0 > "$0/cgroup.procs" || exit 99; script=$1; shift; eval "$script"' "$fs/agents/$agent" "$script" "$@"
 }
 
-# spawn AGENT SCRIPT [ARGUMENT]...: the same in the background; $spawned is its pid, and it is in the agent already.
+# spawn AGENT SCRIPT [ARGUMENT]...: the same in the background; $spawned is its pid, and it is in the agent already (or was, if its script is
+# a short one: it says so itself).
 spawn() {
 	local agent=$1 script=$2
 	shift 2
-	(exec bash -c 'echo 0 > "$0/cgroup.procs" || exit 99; script=$1; shift; eval "$script"' \
+	(exec bash -c 'echo 0 > "$0/cgroup.procs" && : > "$work/in-agent.$$" || exit 99; script=$1; shift; eval "$script"' \
 		"$fs/agents/$agent" "$script" "$@") &
 	spawned=$!
-	eventually grep -qx $spawned "$fs/agents/$agent/cgroup.procs" || fail "no process in agent $agent"
+	eventually test -e "$work/in-agent.$spawned" || fail "no process in agent $agent"
+	rm "$work/in-agent.$spawned"
 }
 
 # is WHAT ACTUAL EXPECTED: equal texts.

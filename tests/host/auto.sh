@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# host: timeout=120
+# host: timeout=300
 # Calls without markers: what a rule of `auto` fits begins one by itself, is moved with what it forked, and ends with its own status;
 # short ones are only recorded, nothing is begun inside a call, and a marker counts more than a rule.
 set -euo pipefail
@@ -39,6 +39,13 @@ for line in sys.stdin:
 EOF
 chmod +x "$work/agent"
 mkfifo "$work/in" "$work/out"
+# For a command that is to be in its call before it goes on, however late the daemon gets to it.
+cat > "$work/in-call" <<'EOF'
+#!/bin/sh
+until grep -q '/call-[^/]*$' /proc/self/cgroup; do sleep 0.05; done
+EOF
+chmod +x "$work/in-call"
+export in_call=$work/in-call
 in_agent a "$work/agent" < "$work/in" > "$work/out" &
 daemon_pids+=($!)
 exec 7> "$work/in" 8< "$work/out"
@@ -47,12 +54,13 @@ line() { jq -c "select(.command == \"$1\")" "$history"; }
 n_begun() { grep -c '"event":"begin"' "$AGENTCG_FS/agents/a/events" || true; }
 
 echo "# the command that the model wrote, its status, its time"
-run "cd / && eval 'sleep 0.5; exit 3' && pwd -P >| /dev/null"
-until_true '[ -n "$(line "sleep 0.5; exit 3")" ]'
-line "sleep 0.5; exit 3"
-[ "$(line "sleep 0.5; exit 3" | jq .exit)" -eq 3 ] || fail "exit status"
-[ "$(line "sleep 0.5; exit 3" | jq .duration_ms)" -ge 500 ] || fail "it did not begin when the program was run"
-line "sleep 0.5; exit 3" | jq -e '.memory_missed > 0 and .cgroup > 0' > /dev/null || fail "no cgroup, or nothing missed"
+run "cd / && eval '\$in_call; sleep 0.5; exit 3' && pwd -P >| /dev/null"
+long='$in_call; sleep 0.5; exit 3'
+until_true '[ -n "$(line "$long")" ]'
+line "$long"
+[ "$(line "$long" | jq .exit)" -eq 3 ] || fail "exit status"
+[ "$(line "$long" | jq .duration_ms)" -ge 500 ] || fail "it did not begin when the program was run"
+line "$long" | jq -e '.memory_missed > 0 and .cgroup > 0' > /dev/null || fail "no cgroup, or nothing missed"
 
 echo "# killed by a signal"
 run 'sleep 0.3; kill -TERM $$'
@@ -74,15 +82,16 @@ until_true '! grep -q running "$AGENTCG_FS"/agents/a/calls/*/state'
 begun=$(n_begun)
 
 echo "# what it forked meanwhile comes along"
-echo ': family; sleep 3 & sleep 3 & (sleep 3; true) & wait' >&7
+echo ': family; sleep 1000 & sleep 1000 & (sleep 1000; true) & wait' >&7
 until_true '[ "$(n_begun)" -eq $((begun + 1)) ]'
 id=$(jq -r 'select(.event == "begin") | .call' "$AGENTCG_FS/agents/a/events" | tail -n 1)
 until_true '[ "$(wc -l < "$AGENTCG_FS/agents/a/calls/$id/cgroup.procs")" -eq 5 ]'
+echo 1 > "$AGENTCG_FS/agents/a/calls/$id/cgroup.kill"
 read -r -t 60 _ <&8
 
 echo "# nothing inside a call"
 begun=$(n_begun)
-run 'bash -c "sleep 0.3; true"; bash -c "sleep 0.3; true"; true'
+run '$in_call; bash -c "sleep 0.3; true"; bash -c "sleep 0.3; true"; true'
 [ "$(n_begun)" -eq $((begun + 1)) ] || fail "$(($(n_begun) - begun)) calls were begun"
 
 echo "# nor for a parent that does not fit"
@@ -93,10 +102,10 @@ run ": patient; sh -c 'sleep 0.3; true'; true"
 echo "# with markers: one call, the marker's, whoever comes first"
 begun=$(n_begun)
 run ': patient; echo "begin early -- marked" > $AGENTCG_FS/self/call; sleep 0.3'
-run 'sleep 0.4; echo "begin late -- marked" > $AGENTCG_FS/self/call; sleep 0.3'
+run '$in_call; echo "begin late -- marked" > $AGENTCG_FS/self/call; sleep 0.3'
 until_true '[ "$(line marked | wc -l)" -eq 2 ]'
 [ "$(line marked | jq -s -r 'map(.id) | sort | join(" ")')" = "early late" ] || fail "$(line marked)"
-[ -z "$(line 'sleep 0.4; echo \"begin late -- marked\" > $AGENTCG_FS/self/call; sleep 0.3')" ] || fail "counted twice"
+[ -z "$(line '$in_call; echo \"begin late -- marked\" > $AGENTCG_FS/self/call; sleep 0.3')" ] || fail "counted twice"
 grep -q '"event":"yielded"' "$AGENTCG_FS/agents/a/events" || fail "the rule was not faster: this shows nothing"
 
 echo "# from outside, as docker exec: no parent in the agent"

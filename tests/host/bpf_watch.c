@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * For tests: loads the monitor, enters the cgroup directories that are named into the map, each as a call of an agent of its
- * own, says "ready", then prints each event as a line, until COUNT events have come or SECONDS have passed; then "lost N".
+ * own, says "ready", then prints each event as a line, until COUNT events have come, SECONDS have passed or SIGTERM says that there will be
+ * no more; then "lost N".
  *
  *     bpf_watch [--processes BITS] [--ahead MS] PIN_DIR COUNT SECONDS CGROUP_DIR...
  *
@@ -10,6 +11,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -65,14 +67,26 @@ static int add_group(struct acg_bpf *bpf, const char *dir, GError **error)
 	return acg_bpf_group_update(bpf, st.st_ino, &entry, error);
 }
 
+static bool told_to_end(void)
+{
+	static const struct timespec at_once;
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	return sigtimedwait(&term, NULL, &at_once) == SIGTERM;
+}
+
 static int watch(struct acg_bpf *bpf, int count, int seconds, GError **error)
 {
+	bool last = false;
 	gint64 end = g_get_monotonic_time() + (gint64)seconds * G_USEC_PER_SEC;
 	struct pollfd pfd = {.fd = acg_bpf_ring_fd(bpf), .events = POLLIN};
 	int rc;
 
-	while (count > 0 && g_get_monotonic_time() < end) {
+	while (count > 0 && !last && g_get_monotonic_time() < end) {
 		poll(&pfd, 1, 100);
+		last = told_to_end();
 		rc = acg_bpf_ring_consume(bpf, print_event, &count, error);
 		if (rc < 0)
 			return rc;
@@ -84,8 +98,12 @@ static int watch(struct acg_bpf *bpf, int count, int seconds, GError **error)
 
 static int run(struct acg_bpf *bpf, char **argv, GError **error)
 {
+	sigset_t term;
 	int rc = 0;
 
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	printf("%s\n", acg_bpf_state(bpf));
 	for (int i = 3; argv[i] && rc == 0; i++)
 		rc = add_group(bpf, argv[i], error);

@@ -16,10 +16,10 @@ fail() {
 	exit 1
 }
 
-# until_true COMMAND: waits for it, 20 seconds at most.
+# until_true COMMAND: waits for it, for as long as no machine needs.
 until_true() {
-	local i
-	for ((i = 0; i < 200; i++)); do
+	local end=$((SECONDS + 90))
+	while [ "$SECONDS" -lt "$end" ]; do
 		if eval "$1"; then return 0; fi
 		sleep 0.1
 	done
@@ -51,7 +51,7 @@ stop_daemon() {
 	for pid in "${daemon_pids[@]}"; do kill -9 "$pid" 2> /dev/null || true; done
 	if mountpoint -q "$AGENTCG_FS"; then umount -l "$AGENTCG_FS"; fi
 	[ ! -e "$cgroups/cgroup.kill" ] || echo 1 > "$cgroups/cgroup.kill"
-	[ ! -d "$cgroups" ] || until_true 'find "$cgroups" -depth -type d -exec rmdir {} + 2> /dev/null'
+	until_true '[ ! -d "$cgroups" ] || find "$cgroups" -depth -type d -exec rmdir {} + 2> /dev/null'
 }
 
 # golden NAME FILE: it is what tests/golden/NAME is; with ACG_GOLDEN=write it becomes that.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# host: timeout=60
+# host: timeout=240
 # What serves the tree has no more rights than its work takes: few capabilities, no new ones, a seccomp filter on every thread.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
@@ -10,7 +10,7 @@ start_daemon
 mkdir "$AGENTCG_FS/agents/a"
 sh -c "echo 'begin x -- true' > $AGENTCG_FS/agents/a/call" # threads are made for it
 cat "$AGENTCG_FS/agents/a/memory.stat" > /dev/null 2>&1 || true
-worker=$(pgrep -P "$daemon_pid" | head -n 1)
+worker=$(pgrep -o -P "$daemon_pid")
 for task in /proc/"$worker"/task/*; do
 	field() { awk -v name="$1:" '$1 == name { print $2 }' "$task/status"; }
 	[ "$(field NoNewPrivs)" = 1 ] || fail "$task: no_new_privs is not set"

@@ -26,7 +26,7 @@ start_watch() {
 	rm -f "$work/events"
 	"$watch" --processes "$1" "$work/no-pins" "$2" "$3" "$root"/a* > "$work/events" 2> "$work/err" &
 	watcher=$!
-	for _ in $(seq 300); do
+	for _ in $(seq 900); do
 		if grep -q "^ready" "$work/events" 2> /dev/null; then return; fi
 		kill -0 $watcher 2> /dev/null || break
 		sleep 0.1
@@ -83,9 +83,10 @@ cut -d ' ' -f 1 "$work/outside" | while read -r pid; do
 done
 
 echo "# a process of one agent that forks as fast as it can: bounded, counted"
-start_watch 15 1000000 4
+start_watch 15 1000000 200
 (in_cgroup "$root/a1" "$spawn" --forks 3 > "$work/forks") &
 wait $! || fail "it cannot fork"
+kill $watcher # all has happened
 wait $watcher || true
 watcher=
 told=$(grep -c '^type=' "$work/events") lost=$(sed -n 's/^lost //p' "$work/events") forks=$(cat "$work/forks")

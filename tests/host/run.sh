@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# host: timeout=90
+# host: timeout=240
 # agentcg run: the command's own streams, exit status and signals; a call around it; what it says where there is no call to be had.
 # shellcheck source=tests/lib.bash
 . "$ACG_SRC/tests/lib.bash"
@@ -32,15 +32,20 @@ like "where it ran" "$(cat "$work/out")" '/a/call-one$'
 line=$(ended a one)
 is "history" "$(jq -r '[.hint, .cpu, .exit, .state] | map(tostring) | join("|")' <<< "$line")" "memory=67108864 cpu=batch timeout=60|batch|5|ended"
 like "command" "$(jq -r .command <<< "$line")" "^sh -c .*exit 5"
-# measured without a policy, too
-in_agent a 'agentcg run --id big -- sh -c "head -c 50M /dev/zero | tail | sleep 1.5"'
+# measured without a policy, too; where it is sampled, whenever that is
+spawn a 'exec agentcg run --id big -- sh -c "head -c 50M /dev/zero | tail | until [ -e $work/measured ]; do sleep 0.1; done"'
+measured() { [ "$(jq .memory_peak "$a/calls/$1/info")" -ge $((50 << 20)) ]; }
+eventually measured big || fail "memory_peak of $(cat "$a/calls/big/info")"
+touch "$work/measured"
+wait $spawned || fail "the measured command failed"
 [ "$(jq .memory_peak <<< "$(ended a big)")" -ge $((50 << 20)) ] || fail "memory_peak of $(ended a big)"
 # the parent is stopped while the command ends: the exit status is not lost
-spawn a 'exec agentcg run --id slow -- sh -c "sleep 0.3; exit 9"'
+spawn a 'exec agentcg run --id slow -- sh -c ": > $work/started; until [ -e $work/go ]; do sleep 0.05; done; exit 9"'
 runner=$spawned
-eventually test -e "$a/calls/slow"
+eventually test -e "$work/started" || fail "the command was not started"
 kill -STOP $runner
-eventually sh -c "! grep -q . $a/calls/slow/cgroup.procs" || true
+touch "$work/go"
+eventually sh -c "! grep -q . $a/calls/slow/cgroup.procs" || fail "the command did not end"
 sleep 1
 kill -CONT $runner
 got=0

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# host: timeout=60
+# host: timeout=240
 # Sub-agents: made, limited and removed by their agent, the same shape again, within what the agent may have.
 # shellcheck source=tests/lib.bash
 . "$ACG_SRC/tests/lib.bash"

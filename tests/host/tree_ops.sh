@@ -9,7 +9,7 @@ here=$(dirname "$(realpath "$0")")
 . "$here/daemon.bash"
 seed=${2:-$(date +%s)}
 start_daemon
-worker=$(pgrep -P "$daemon_pid" | head -n 1)
+worker=$(pgrep -o -P "$daemon_pid")
 echo "# seed $seed"
 "$ACG_BUILD/tests/fuzz/tree_ops" "$AGENTCG_FS" "${1:-10}" 3 "$seed" || fail "seed $seed"
 kill -0 "$worker" || fail "the worker died, seed $seed"
