@@ -195,14 +195,19 @@ enum acg_sched_counter {
 	ACG_SCHED_STOLEN,       /* a pinned task taken over by another CPU, idle and allowed */
 	ACG_SCHED_SPREAD,       /* found pinned in its group's queue and moved to its CPU's */
 	ACG_SCHED_REKEYED,      /* a group's turn was due later than its place in the heap said */
-	ACG_SCHED_EMPTY,        /* a group had nothing that could be taken: somebody was faster */
+	/*
+	 * A group had nothing that could be taken: the one task that counts as queued is on its
+	 * way into the queue, where the kernel puts it after it was announced, or was taken by
+	 * another CPU, which has not switched to it yet. The CPU looks again, up to 64 times.
+	 */
+	ACG_SCHED_EMPTY,
 	ACG_SCHED_PARKED,       /* a group waits for its quota (cpu.max) */
 	ACG_SCHED_UNPARKED,     /* and goes on */
 	ACG_SCHED_STOPPED,      /* a task's run was ended when a quota (cpu.max) was used up, or nearly */
 	ACG_SCHED_OVERRUN,      /* a debt to cpu.max was cut */
 	ACG_SCHED_LAGGED,       /* a group was so far behind that it lost claim to the rest */
 	ACG_SCHED_CAPPED,       /* a group so far ahead that it would have starved was drawn back */
-	ACG_SCHED_NO_PLACE,     /* a cgroup shares its parent's place: the table is full */
+	ACG_SCHED_NO_PLACE,     /* a cgroup shares its parent's or the root's place: the table is full */
 	ACG_SCHED_NO_TASK,      /* a task without data of its own */
 	ACG_SCHED_RESCUED,      /* a task of a CPU that went offline */
 	ACG_SCHED_TIMER_FAILED, /* a refill timer could not be started; the next look refills */
