@@ -62,11 +62,13 @@
  *
  * Affinity. A task that may not use every CPU goes to the queue of one CPU it may use, ordered by
  * its group's tag; the CPU takes the smaller of that and the heap's. A CPU with nothing to do takes
- * pinned tasks of others that it may run. Kernel threads of one CPU go straight to it.
+ * pinned tasks of others that it may run. Kernel threads of one CPU that wake go straight to it;
+ * one that has used up a slice waits for its turn as any other.
  *
  * Places in the tables are handed out by cgroup_init() and taken back by cgroup_exit(). A group's
  * queue stays for the next cgroup in the same place. If the table is full, a cgroup shares its
- * parent's place: never a mkdir that fails because of us.
+ * parent's place, and if not even that can be noted, that of the root's tasks: never a mkdir that
+ * fails because of us.
  */
 #define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
@@ -121,7 +123,8 @@ void BPF_PROG(acg_enqueue, struct task_struct *p, u64 enq_flags)
 	}
 	now = scx_bpf_now();
 	note_wait(data, now);
-	if (p->nr_cpus_allowed == 1 && (p->flags & PF_KTHREAD))
+	if (p->nr_cpus_allowed == 1 && (p->flags & PF_KTHREAD) &&
+	    (enq_flags & SCX(enq_flags, SCX_ENQ_WAKEUP)))
 		insert_kthread(p, enq_flags);
 	else
 		enqueue_task(p, data, enq_flags, now);
@@ -130,10 +133,8 @@ void BPF_PROG(acg_enqueue, struct task_struct *p, u64 enq_flags)
 SEC("struct_ops/acg_dispatch")
 void BPF_PROG(acg_dispatch, s32 cpu, struct task_struct *prev)
 {
-	if (shared_read(n_rescued) && scx_bpf_dsq_move_to_local(QUEUE_RESCUE)) {
-		__sync_fetch_and_sub(&n_rescued, 1);
+	if (take_rescued())
 		return;
-	}
 	if (prev &&
 	    (!(scx_of(prev)->flags & SCX(ent_flags, SCX_TASK_QUEUED)) || !cpu_at(cpu)->place))
 		prev = NULL;
@@ -403,7 +404,7 @@ SEC("struct_ops.s/acg_cgroup_init")
 s32 BPF_PROG(acg_cgroup_init, struct cgroup *cgrp, struct scx_cgroup_init_args *args)
 {
 	u64 id = cgrp->kn->id;
-	u32 parent, place;
+	u32 parent, place, own;
 
 	if (!cgrp->level)
 		return start_root(id);
@@ -417,13 +418,18 @@ s32 BPF_PROG(acg_cgroup_init, struct cgroup *cgrp, struct scx_cgroup_init_args *
 			group_at(place)->has_queue = 1;
 		}
 	}
-	if (place) {
-		start_place(place, parent, id, args);
-	} else {
+	own = place;
+	if (!own)
 		place = parent ? parent : ROOT_TASKS;
-		count(ACG_SCHED_NO_PLACE);
+	if (bpf_map_update_elem(&sched_places, &id, &place, BPF_ANY) && own) {
+		give_back(own);
+		own = 0;
 	}
-	return bpf_map_update_elem(&sched_places, &id, &place, BPF_ANY);
+	if (own)
+		start_place(own, parent, id, args);
+	else
+		count(ACG_SCHED_NO_PLACE);
+	return 0;
 }
 
 /* What a removed cgroup's tasks did goes to its parent's figures. */

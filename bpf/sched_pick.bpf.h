@@ -155,6 +155,20 @@ __noinline u64 pinned_head(s32 cpu, u64 now)
 	return 0;
 }
 
+/* A task of a CPU that went offline; the count only tells whether it is worth looking. */
+static bool take_rescued(void)
+{
+	u32 seen = shared_read(n_rescued);
+
+	if (!seen)
+		return false;
+	if (scx_bpf_dsq_move_to_local(QUEUE_RESCUE))
+		return true;
+	if (!scx_bpf_dsq_nr_queued(QUEUE_RESCUE))
+		__sync_val_compare_and_swap(&n_rescued, seen, 0);
+	return false;
+}
+
 static bool take_pinned(s32 cpu_id, u64 key)
 {
 	struct acg_cpu *cpu = cpu_at(cpu_id);

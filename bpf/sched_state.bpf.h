@@ -191,7 +191,7 @@ u32 n_parked hidden("entries"); /* groups */
 u32 free_place hidden("numbers");
 u32 n_limited hidden("numbers"); /* groups with a quota */
 u32 n_cpus hidden("numbers");    /* online */
-u32 n_rescued hidden("numbers");
+u32 n_rescued hidden("numbers"); /* tasks put into QUEUE_RESCUE since it was seen empty */
 u32 n_pinned hidden("numbers"); /* tasks in queues of CPUs, or on the way there or from there */
 u64 virtual_now hidden("numbers");
 s64 boost_left hidden("numbers");
