@@ -65,3 +65,14 @@ in_tree() {
 	cp "$fs/agents/team/events" "$out/events.last"
 	rmdir "$fs/agents/team"
 }
+
+# in_plain CGROUP BYTES OPTION...: one replay in plain cgroups below this one, which is made for it.
+in_plain() {
+	local plain=$1 bytes=$2
+	shift 2
+	mkdir "$plain"
+	echo "$bytes" > "$plain/memory.max"
+	echo '+memory +cpu' > "$plain/cgroup.subtree_control"
+	agentcg replay --plain "$plain" "$@"
+	rmdir "$plain"
+}
