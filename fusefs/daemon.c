@@ -21,6 +21,7 @@
 #include "fusefs/supervisor.h"
 #include "policy/memory_tier.h"
 #include "policy/record.h"
+#include "policy/state.h"
 
 #define LOADING_NICE 10 /* who waits for an answer comes first */
 
@@ -40,6 +41,7 @@ struct daemon {
 	char *policy_path;         /* where a policy that was written is kept */
 	char *good_path;           /* and the last one of the file that was good */
 	GError *file_error;        /* the policy file is bad; NULL: it is not */
+	bool over;                 /* it served, and was told to end */
 	const char *fallback;      /* so this is in force; NULL: the file is, or what was written */
 };
 
@@ -191,7 +193,7 @@ static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char
 		*ret_enforcers = enforcers;
 		return 0;
 	}
-	cgroup = acg_enforcer_cgroup_new(cgroup_root(daemon), error);
+	cgroup = acg_enforcer_cgroup_new(cgroup_root(daemon), takes_over(daemon), error);
 	if (!cgroup) {
 		g_ptr_array_unref(enforcers);
 		return -ENOTSUP;
@@ -328,16 +330,29 @@ static int not_wanted(struct daemon *daemon, GError **error)
 	return ret;
 }
 
+/* What is done for the first time takes many times as long: before callers wait for it. */
+static void rehearse(void)
+{
+	g_autofree char *text = acg_state_root(0);
+	uint64_t events;
+
+	acg_state_read_root(text, &events, NULL);
+}
+
 /* All that can go wrong with a new binary or policy has been tried: says so, and waits for the one before to be gone. */
 static int await_turn(struct daemon *daemon, bool *ret_new_binary, GError **error)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char byte = daemon->file_error ? ACG_SAY_BAD_POLICY : ACG_SAY_ABLE;
 
+	rehearse();
 	if (write(ACG_WORKER_CONTROL, &byte, 1) != 1 || read(ACG_WORKER_CONTROL, &byte, 1) != 1)
 		return not_wanted(daemon, error);
 	*ret_new_binary = byte == ACG_SAY_GO_NEW;
-	/* By process, so it also holds back the successor of a supervisor that was killed. */
+	/*
+	 * By process: it also holds back the successor of a supervisor that was killed, and the kernel releases it before anything
+	 * else of a process that dies, but not before its last thread has come to its end.
+	 */
 	if (fcntl(ACG_WORKER_STATE, F_SETLKW, &whole) < 0)
 		return acg_fail_errno(error, errno, "cannot lock what workers share");
 	return 0;
@@ -349,6 +364,18 @@ static void say_serving(void)
 
 	if (write(ACG_WORKER_CONTROL, &byte, 1) != 1)
 		raise(SIGTERM); /* nobody is there who would keep the mount */
+}
+
+/* Two of a kind cannot be attached at once, and verifying programs takes longer than callers should wait. */
+static gboolean on_alone(int fd, GIOCondition condition, void *data)
+{
+	struct daemon *daemon = data;
+	char byte;
+
+	(void)condition;
+	if (read(fd, &byte, 1) == 1 && byte == ACG_SAY_ALONE)
+		daemon->bpf_loader = g_thread_new("bpf", load_bpf_beside, daemon);
+	return G_SOURCE_REMOVE;
 }
 
 static int serve(struct daemon *daemon, GError **error)
@@ -363,9 +390,8 @@ static int serve(struct daemon *daemon, GError **error)
 	g_unix_signal_add(SIGHUP, on_reload, daemon);
 	g_unix_signal_add(SIGUSR1, on_dump, daemon);
 	daemon->loop = g_main_loop_new(NULL, FALSE);
-	/* Verifying programs takes longer than callers should wait. */
 	if (takes_over(daemon) && !daemon->options->dry_run)
-		daemon->bpf_loader = g_thread_new("bpf", load_bpf_beside, daemon);
+		g_unix_fd_add(ACG_WORKER_CONTROL, G_IO_IN, on_alone, daemon);
 	daemon->shared->version = ACG_SHARED_VERSION;
 	say_serving();
 	if (daemon->options->serving)
@@ -394,14 +420,30 @@ static void free_parts(struct daemon *daemon)
 	g_free(daemon->policy_path);
 	g_free(daemon->good_path);
 	g_clear_error(&daemon->file_error);
-	if (daemon->shared)
-		munmap(daemon->shared, ACG_SHARED_OPENS);
+	if (!daemon->shared)
+		return;
+	if (daemon->over)
+		daemon->shared->over = 1;
+	munmap(daemon->shared, ACG_SHARED_OPENS);
 }
 
 static void own_descriptors(void)
 {
 	for (int fd = ACG_WORKER_FUSE; fd <= ACG_WORKER_CONTROL; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static int take_up(struct daemon *daemon, bool new_binary, GError **error)
+{
+	int ret;
+
+	load_policy_again(daemon, new_binary || !takes_over(daemon));
+	ret = make_parts(daemon, error);
+	if (!ret)
+		ret = serve(daemon, error);
+	if (!ret)
+		daemon->over = true;
+	return ret;
 }
 
 int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
@@ -425,12 +467,8 @@ int acg_daemon_run(const struct acg_daemon_options *options, GError **error)
 		ret = acg_fail_errno(error, errno, "cannot make %s", options->run_dir);
 	if (!ret)
 		ret = await_turn(&daemon, &new_binary, error);
-	if (!ret)
-		load_policy_again(&daemon, new_binary || !takes_over(&daemon));
-	if (!ret)
-		ret = make_parts(&daemon, error);
-	if (!ret)
-		ret = serve(&daemon, error);
+	if (!ret && !daemon.shared->over)
+		ret = take_up(&daemon, new_binary, error);
 	free_parts(&daemon);
 	return ret;
 }

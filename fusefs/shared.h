@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define ACG_SHARED_VERSION     1 /* of all that is in the memfd: a worker with another one does not take over */
+#define ACG_SHARED_VERSION     2 /* of all that is in the memfd, and of what is said to the supervisor: a worker with another one does not take over */
 #define ACG_SHARED_HEADER_SIZE 4096
 #define ACG_SHARED_EVENTS_SIZE (1280 * 1024)
 #define ACG_SHARED_OPENS       (ACG_SHARED_HEADER_SIZE + ACG_SHARED_EVENTS_SIZE)
@@ -44,6 +44,7 @@ struct acg_shared {
 	uint8_t init_in[ACG_INIT_MAX];  /* the FUSE_INIT of this mount */
 	uint8_t init_out[ACG_INIT_MAX]; /* and what was answered: it holds for all workers */
 	struct acg_journal journal;
+	uint32_t over; /* the worker ended as it was told to: nobody is to take over */
 };
 
 _Static_assert(sizeof(struct acg_shared) <= ACG_SHARED_HEADER_SIZE, "the header is one page");

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +42,8 @@
 	100 /* between starts of workers that do not live; doubles if they do not even serve */
 #define BACKOFF_MAX 5000
 
+#define SPARE_NICE 10 /* added while one is started, since somebody serves meanwhile */
+
 /* More than one, since to start one takes longer than the next death may be away. */
 #define N_SPARES 3
 
@@ -48,6 +51,7 @@ enum stage {
 	STAGE_NONE,
 	STAGE_STARTED, /* it has not said anything yet */
 	STAGE_ABLE,    /* it waits for its turn */
+	STAGE_TURN,    /* it has it: it takes over as soon as the one before can do nothing more */
 	STAGE_GOING,   /* it takes over */
 	STAGE_SERVING,
 };
@@ -57,6 +61,7 @@ struct worker {
 	int control;
 	enum stage stage;
 	int64_t since; /* its stage; msec */
+	bool alone;    /* it has been told so */
 };
 
 struct supervisor {
@@ -70,8 +75,10 @@ struct supervisor {
 	struct worker worker;           /* the one that serves, or is about to */
 	struct worker spares[N_SPARES]; /* of the same binary: they wait for the end of `worker` */
 	struct worker next;             /* of a new binary */
+	unsigned int dying;             /* were `worker`, and are still being cleared away */
 	bool served, stopping, done;
 	int status; /* the exit status */
+	int nice;
 	int backoff;
 	unsigned int short_lives; /* workers in a row that did not serve, or only for a moment */
 	int64_t restart_at;       /* msec; 0: not to be started */
@@ -148,8 +155,15 @@ static bool start(struct supervisor *s, struct worker *worker, int exe_fd)
 		close(ends[0]);
 		return false;
 	}
-	*worker = (struct worker){pid, ends[0], STAGE_STARTED, now_msec()};
+	*worker = (struct worker){pid, ends[0], STAGE_STARTED, now_msec(), false};
 	return true;
+}
+
+static void drop(struct worker *worker)
+{
+	if (worker->control >= 0)
+		close(worker->control);
+	*worker = (struct worker){0};
 }
 
 static void restart_after(struct supervisor *s, int msec)
@@ -178,11 +192,18 @@ static void stage(struct worker *worker, enum stage stage)
 	worker->since = now_msec();
 }
 
-static void go(struct worker *worker, char byte)
+static void turn(const struct supervisor *s, struct worker *worker, char byte)
 {
-	stage(worker, STAGE_GOING);
+	stage(worker, STAGE_TURN);
+	setpriority(PRIO_PROCESS, worker->pid, s->nice);
 	if (write(worker->control, &byte, 1) < 0)
 		kill(worker->pid, SIGKILL);
+}
+
+static void go(const struct supervisor *s, struct worker *worker)
+{
+	turn(s, worker, ACG_SAY_GO);
+	stage(worker, STAGE_GOING);
 }
 
 /* Most of what a takeover takes is to start a program: that is done before it is needed. One at a time: somebody serves meanwhile. */
@@ -196,7 +217,11 @@ static void start_spare(struct supervisor *s)
 		if (!s->spares[i].pid)
 			empty = &s->spares[i];
 	}
-	if (empty && !s->next.pid && !s->stopping && !start(s, empty, s->exe_fd))
+	if (!empty || s->next.pid || s->stopping)
+		return;
+	if (start(s, empty, s->exe_fd))
+		setpriority(PRIO_PROCESS, empty->pid, s->nice + SPARE_NICE);
+	else
 		fail("cannot start", "a spare worker");
 }
 
@@ -216,12 +241,40 @@ static struct worker *best_spare(struct supervisor *s)
 	return best;
 }
 
-static void take_spare(struct supervisor *s, struct worker *spare)
+/*
+ * One spare has its turn while the worker is still well, so that nobody need tell it. Not after workers that lived for a moment only: the
+ * next ones may be no better.
+ */
+static void give_turn(struct supervisor *s)
 {
-	s->worker = *spare;
-	*spare = (struct worker){0};
-	if (s->worker.stage == STAGE_ABLE)
-		go(&s->worker, ACG_SAY_GO);
+	struct worker *spare = best_spare(s);
+
+	if (spare && spare->stage == STAGE_ABLE && s->worker.stage == STAGE_SERVING &&
+	    s->short_lives <= N_SPARES && !s->next.pid && !s->stopping)
+		turn(s, spare, ACG_SAY_GO);
+}
+
+static void ready_spares(struct supervisor *s)
+{
+	start_spare(s);
+	give_turn(s);
+}
+
+/* In the place of `worker`, which is gone or about to be. */
+static void take(struct supervisor *s, struct worker *heir)
+{
+	if (heir == &s->next) {
+		s->last_exe_fd = s->exe_fd;
+		s->exe_fd = s->next_exe_fd;
+	}
+	s->worker = *heir;
+	*heir = (struct worker){0};
+	s->restart_at = 0;
+	setpriority(PRIO_PROCESS, s->worker.pid, s->nice);
+	if (s->worker.stage == STAGE_TURN)
+		stage(&s->worker, STAGE_GOING);
+	else if (s->worker.stage == STAGE_ABLE)
+		go(s, &s->worker);
 }
 
 static void kill_spares(const struct supervisor *s)
@@ -260,8 +313,7 @@ static void now_serves(struct supervisor *s)
 	}
 	if (!s->served)
 		tell_ready(s);
-	start_spare(
-		s); /* not before: it would hold the terminal that the supervisor has left by now */
+	ready_spares(s); /* not before: it would hold the terminal that the supervisor has left by now */
 }
 
 /* --- a new binary ------------------------------------------------------------------------------------------- */
@@ -276,44 +328,58 @@ static void upgrade(struct supervisor *s)
 		fail("no upgrade: cannot start", s->exe);
 }
 
-static void drop(struct worker *worker)
-{
-	if (worker->control >= 0)
-		close(worker->control);
-	*worker = (struct worker){0};
-}
-
-/* The one before is gone: the new binary's turn. */
-static void promote_next(struct supervisor *s)
-{
-	s->last_exe_fd = s->exe_fd;
-	s->exe_fd = s->next_exe_fd;
-	s->worker = s->next;
-	s->next = (struct worker){0};
-	s->restart_at = 0;
-	go(&s->worker, ACG_SAY_GO_NEW);
-}
-
 /* A new binary could take over. The old worker needs no notice: the new one finds all that it leaves. */
 static void next_is_able(struct supervisor *s)
 {
-	stage(&s->next, STAGE_ABLE);
+	turn(s, &s->next, ACG_SAY_GO_NEW);
 	if (s->worker.pid)
 		kill(s->worker.pid, SIGKILL);
 	else
-		promote_next(s);
+		take(s, &s->next);
 }
 
 static void is_able(struct supervisor *s, struct worker *worker)
 {
 	if (worker == &s->worker) {
-		go(worker, ACG_SAY_GO);
+		go(s, worker);
 	} else if (worker == &s->next) {
 		next_is_able(s);
 	} else {
 		stage(worker, STAGE_ABLE);
-		start_spare(s);
+		ready_spares(s);
 	}
+}
+
+static void count_life(struct supervisor *s)
+{
+	if (s->worker.stage == STAGE_SERVING && now_msec() - s->worker.since >= SHORT_LIFE)
+		s->short_lives = 0;
+	else
+		s->short_lives++;
+}
+
+/* The one before has died, or the worker would wait, but may not be cleared away for long: it holds what takes the kernel its time. */
+static void serves(struct supervisor *s, struct worker *worker)
+{
+	if (worker != &s->worker) {
+		count_life(s);
+		s->dying++;
+		drop(&s->worker);
+		take(s, worker);
+	}
+	now_serves(s);
+}
+
+/* Nobody is left of those before it: what of theirs was not to outlive them is gone, too. */
+static void tell_alone(struct supervisor *s)
+{
+	const char byte = ACG_SAY_ALONE;
+
+	if (s->dying || s->worker.alone || s->worker.stage < STAGE_GOING)
+		return;
+	s->worker.alone = true;
+	if (write(s->worker.control, &byte, 1) < 0)
+		kill(s->worker.pid, SIGKILL);
 }
 
 /* Who hears nothing more ends, and says why. */
@@ -335,8 +401,8 @@ static void worker_says(struct supervisor *s, struct worker *worker)
 		let_go(worker);
 	else if (byte == ACG_SAY_ABLE || byte == ACG_SAY_BAD_POLICY)
 		is_able(s, worker);
-	else if (byte == ACG_SAY_SERVING && worker == &s->worker)
-		now_serves(s);
+	else if (byte == ACG_SAY_SERVING)
+		serves(s, worker);
 }
 
 /* --- ends --------------------------------------------------------------------------------------------------- */
@@ -349,29 +415,25 @@ static void finish(struct supervisor *s, int status)
 
 static void worker_died(struct supervisor *s, int status)
 {
-	enum stage stage = s->worker.stage;
 	struct worker *spare = best_spare(s);
 	bool ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-	if (stage == STAGE_SERVING && now_msec() - s->worker.since >= SHORT_LIFE)
-		s->short_lives = 0;
-	else
-		s->short_lives++;
+	count_life(s);
 	drop(&s->worker);
-	if (s->stopping || (ended && stage == STAGE_SERVING)) { /* told to, or unmounted */
+	if (s->stopping || (s->served && ended)) { /* told to, or unmounted */
 		finish(s, 0);
 	} else if (!s->served) {
 		finish(s, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-	} else if (s->next.stage == STAGE_ABLE) {
-		promote_next(s);
+	} else if (s->next.stage == STAGE_TURN) {
+		take(s, &s->next);
 	} else if (s->last_exe_fd >= 0) {
 		say("the new binary did not get to serve: back to the old one");
 		close(s->exe_fd);
 		s->exe_fd = s->last_exe_fd;
 		s->last_exe_fd = -1;
 		restart_after(s, 0);
-	} else if (spare && s->short_lives <= N_SPARES) {
-		take_spare(s, spare);
+	} else if (spare && (spare->stage == STAGE_TURN || s->short_lives <= N_SPARES)) {
+		take(s, spare);
 	} else if (!s->short_lives) {
 		restart_after(s, 0);
 	} else {
@@ -395,7 +457,9 @@ static void reap(struct supervisor *s)
 			say("no upgrade: the new binary refused");
 			drop(&s->next);
 			close(s->next_exe_fd);
-			start_spare(s);
+			ready_spares(s);
+		} else {
+			s->dying--;
 		}
 	}
 }
@@ -470,10 +534,19 @@ static void look(struct supervisor *s)
 		look_again(s);
 }
 
+/* When it will be overdue; 0: it may take its time. */
+static int64_t due_at(const struct worker *worker)
+{
+	bool hurries = worker->stage == STAGE_STARTED || worker->stage == STAGE_GOING;
+
+	return hurries ? worker->since + START_MAX : 0;
+}
+
 static bool overdue(const struct worker *worker, int64_t now)
 {
-	return worker->pid && worker->stage != STAGE_SERVING && worker->stage != STAGE_ABLE &&
-	       now > worker->since + START_MAX;
+	int64_t due = due_at(worker);
+
+	return due && now >= due;
 }
 
 static void on_time(struct supervisor *s)
@@ -495,7 +568,7 @@ static void on_time(struct supervisor *s)
 
 static void sooner(int64_t *at, int64_t when)
 {
-	if (!*at || when < *at)
+	if (when && (!*at || when < *at))
 		*at = when;
 }
 
@@ -504,19 +577,15 @@ static int next_timeout(const struct supervisor *s)
 {
 	int64_t at = 0, now = now_msec();
 
-	if (s->restart_at)
-		sooner(&at, s->restart_at);
+	sooner(&at, s->restart_at);
 	if (s->stopping)
 		sooner(&at, s->stop_at);
 	if (s->looking && s->worker.stage == STAGE_SERVING)
 		sooner(&at, s->look_at);
-	if (s->worker.pid && s->worker.stage < STAGE_SERVING)
-		sooner(&at, s->worker.since + START_MAX + 1);
-	if (s->next.pid)
-		sooner(&at, s->next.since + START_MAX + 1);
+	sooner(&at, due_at(&s->worker));
+	sooner(&at, due_at(&s->next));
 	for (unsigned int i = 0; i < N_SPARES; i++)
-		if (s->spares[i].stage == STAGE_STARTED)
-			sooner(&at, s->spares[i].since + START_MAX + 1);
+		sooner(&at, due_at(&s->spares[i]));
 	if (!at)
 		return -1;
 	return at > now ? at - now : 0;
@@ -552,6 +621,7 @@ static void run(struct supervisor *s)
 		if (fds[N].revents)
 			on_signal(s);
 		on_time(s);
+		tell_alone(s);
 	}
 }
 
@@ -641,6 +711,7 @@ static int prepare(struct supervisor *s)
 {
 	if (watch_signals(s) < 0 || find_binary(s) < 0)
 		return -1;
+	s->nice = getpriority(PRIO_PROCESS, 0);
 	s->notify_fd = acg_notify_open();
 	if (!take_kept(s) && (make_state(s) < 0 || mount_tree(s) < 0))
 		return -1;

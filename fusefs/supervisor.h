@@ -15,14 +15,17 @@
 #define ACG_WORKER_CONTROL 5 /* a socket to the supervisor */
 
 /*
- * What is said there, each one byte: the worker that it could take over, the supervisor that it may (the one before is
- * gone), the worker that it serves.
+ * What is said there, each one byte: the worker that it could take over, the supervisor that it is its turn, the worker that it serves,
+ * and the supervisor that it is alone. Who has its turn waits for the lock on the memfd (shared.h), which the kernel releases once no
+ * thread of the one before can run any more; that one's descriptors may take it long to close (each PSI trigger an RCU grace period),
+ * and only then is the next one alone.
  */
 #define ACG_SAY_ABLE	   'a'
 #define ACG_SAY_BAD_POLICY 'b' /* able, but not with the policy file: somebody must serve, a new binary need not */
 #define ACG_SAY_GO	   'g'
 #define ACG_SAY_GO_NEW	   'n' /* the same, to a new binary: with the policy of the file, whatever was written since */
 #define ACG_SAY_SERVING	   's'
+#define ACG_SAY_ALONE	   'l' /* what those before it held is closed: BPF programs may be attached */
 
 struct acg_supervisor_options {
 	const char *mountpoint;    /* absolute */

@@ -99,17 +99,22 @@ bool acg_cgroup_has(int dirfd, const char *file)
 	return faccessat(dirfd, file, F_OK, 0) == 0;
 }
 
+bool acg_cgroup_has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = text; (at = strstr(at, word)); at += len)
+		if ((at == text || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\n' || !at[len]))
+			return true;
+	return false;
+}
+
 bool acg_cgroup_lists(int dirfd, const char *file, const char *word)
 {
 	char buf[256];
-	size_t len = strlen(word);
 
-	if (acg_cgroup_read(dirfd, file, buf, sizeof(buf), NULL) < 0)
-		return false;
-	for (const char *at = buf; (at = strstr(at, word)); at += len)
-		if ((at == buf || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\n' || !at[len]))
-			return true;
-	return false;
+	return acg_cgroup_read(dirfd, file, buf, sizeof(buf), NULL) >= 0 &&
+	       acg_cgroup_has_word(buf, word);
 }
 
 int acg_cgroup_each_id(int dirfd, const char *name, int (*fn)(pid_t pid, void *data), void *data,

@@ -30,7 +30,8 @@ bool acg_cgroup_keyed(const char *text, const char *key, uint64_t *ret_value);
 /* True if the directory has this file. */
 bool acg_cgroup_has(int dirfd, const char *file);
 
-/* True if a word of a blank-separated list file (cgroup.controllers) equals `word`. */
+/* True if a word of a blank-separated list, or of a file with one (cgroup.controllers), equals `word`. */
+bool acg_cgroup_has_word(const char *text, const char *word);
 bool acg_cgroup_lists(int dirfd, const char *file, const char *word);
 
 /* Calls fn for each pid of cgroup.procs; stops early when it returns non-zero and returns that. */

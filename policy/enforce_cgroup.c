@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -42,6 +41,7 @@ static const char *const controllers[] = {"memory", "cpu", "pids", "io"};
 struct cgroup_enforcer {
 	struct acg_enforcer enforcer;
 	int root_dirfd;
+	int lock_fd;
 	char *root_path; /* within the cgroup2 mount */
 	int mount_dirfd; /* the top of that mount, for cgroups of others; -1: not had */
 	char enable[64]; /* "+memory +cpu ..." for cgroup.subtree_control */
@@ -96,6 +96,19 @@ static int open_directory(const struct cgroup_enforcer *self, const struct acg_n
 	return openat(parent_dirfd(self, node), directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Writing what is so already would wait for every cgroup below that is being removed. */
+static bool hands_down_all(const struct cgroup_enforcer *self, int dirfd)
+{
+	char now[256];
+
+	if (acg_cgroup_read(dirfd, "cgroup.subtree_control", now, sizeof(now), NULL) < 0)
+		return false;
+	for (unsigned int i = 0; i < G_N_ELEMENTS(controllers); i++)
+		if (self->has[i] && !acg_cgroup_has_word(now, controllers[i]))
+			return false;
+	return true;
+}
+
 static int open_group(struct cgroup_enforcer *self, struct acg_node *node, char *directory,
 		      GError **error)
 {
@@ -104,7 +117,8 @@ static int open_group(struct cgroup_enforcer *self, struct acg_node *node, char 
 
 	if (dirfd < 0 || fstat(dirfd, &st) < 0)
 		return acg_fail_errno(error, errno, "cannot open the cgroup %s", directory);
-	if (node->kind == ACG_KIND_AGENT && !node->agent->adopted && self->enable[0]) {
+	if (node->kind == ACG_KIND_AGENT && !node->agent->adopted &&
+	    !hands_down_all(self, dirfd)) {
 		int ret = acg_cgroup_write(dirfd, "cgroup.subtree_control", self->enable, error);
 
 		if (ret) {
@@ -572,6 +586,7 @@ static void cgroup_free(struct acg_enforcer *enforcer)
 
 	acg_reaper_free(self->reaper);
 	g_thread_pool_free(self->writers, FALSE, TRUE);
+	close(self->lock_fd);
 	close(self->root_dirfd);
 	if (self->mount_dirfd >= 0)
 		close(self->mount_dirfd);
@@ -607,9 +622,11 @@ static void enable_controllers(struct cgroup_enforcer *self)
 		if (!acg_cgroup_lists(self->root_dirfd, "cgroup.controllers", controllers[i]))
 			acg_cgroup_write(parent, "cgroup.subtree_control", plus, NULL);
 		self->has[i] =
-			acg_cgroup_lists(self->root_dirfd, "cgroup.controllers", controllers[i]) &&
-			acg_cgroup_write(self->root_dirfd, "cgroup.subtree_control", plus, NULL) ==
-				0;
+			acg_cgroup_lists(self->root_dirfd, "cgroup.subtree_control",
+					 controllers[i]) ||
+			(acg_cgroup_lists(self->root_dirfd, "cgroup.controllers", controllers[i]) &&
+			 acg_cgroup_write(self->root_dirfd, "cgroup.subtree_control", plus, NULL) ==
+				 0);
 		if (self->has[i])
 			g_string_append_printf(enable, "%s%s", enable->len ? " " : "", plus);
 	}
@@ -629,7 +646,26 @@ static int open_mount(const struct cgroup_enforcer *self)
 	return openat(self->root_dirfd, up->str, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error)
+/*
+ * By process and not by descriptor (flock), since the kernel releases that before it closes all that a process has, which takes long. On a
+ * file that is opened nowhere else: closing any descriptor of it releases the lock.
+ */
+static int lock_root(struct cgroup_enforcer *self, bool takes_over, const char *root,
+		     GError **error)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	self->lock_fd = openat(self->root_dirfd, "cgroup.max.depth", O_RDWR | O_CLOEXEC);
+	if (self->lock_fd < 0)
+		return acg_fail_errno(error, errno, "cannot open %s/cgroup.max.depth", root);
+	if (fcntl(self->lock_fd, takes_over ? F_SETLKW : F_SETLK, &whole) == 0)
+		return 0;
+	acg_fail_errno(error, errno, "another agentcgd serves the agents of %s", root);
+	close(self->lock_fd);
+	return -EBUSY;
+}
+
+struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, bool takes_over, GError **error)
 {
 	struct cgroup_enforcer *self = g_new0(struct cgroup_enforcer, 1);
 
@@ -638,8 +674,7 @@ struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error)
 		g_free(self);
 		return NULL;
 	}
-	if (flock(self->root_dirfd, LOCK_EX | LOCK_NB) < 0) {
-		acg_fail_errno(error, errno, "another agentcgd serves the agents of %s", root);
+	if (lock_root(self, takes_over, root, error) < 0) {
 		close(self->root_dirfd);
 		g_free(self->root_path);
 		g_free(self);

@@ -86,9 +86,10 @@ struct acg_enforcer {
 
 /*
  * Each returns a new enforcer, to be freed by ops->free, or NULL with *error set when the host cannot do it at all.
- * cgroup: under `root`, an absolute path inside a cgroup2 mount; makes the last part of it if missing.
+ * cgroup: under `root`, an absolute path inside a cgroup2 mount; makes the last part of it if missing. One process at a time has it:
+ * with `takes_over` it waits for the one before to end, else that is an error.
  */
-struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, GError **error);
+struct acg_enforcer *acg_enforcer_cgroup_new(const char *root, bool takes_over, GError **error);
 /* Of a cgroup enforcer: its root's directory and path within the cgroup2 mount ("/agentcg"), owned by it; true if it has the controller. */
 int acg_enforcer_cgroup_dirfd(const struct acg_enforcer *enforcer);
 const char *acg_enforcer_cgroup_path(const struct acg_enforcer *enforcer);

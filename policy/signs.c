@@ -370,7 +370,7 @@ void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node)
 		if (ladder->enabled) {
 			acg_watch_file(manager->watch, node, "memory.events.local", NULL);
 			acg_watch_pressure(manager->watch, node, ladder->psi_stall,
-					   ladder->psi_window, NULL);
+					   ladder->psi_window);
 		}
 	}
 }

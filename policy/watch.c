@@ -24,7 +24,16 @@ struct watched {
 struct watched_node {
 	uint64_t id;
 	GPtrArray *files; /* struct watched, owned by by_wd */
-	int psi_fd;       /* -1: none; closed, it leaves the epoll */
+	bool pressure;    /* a trigger was asked for */
+	int psi_fd;       /* -1: none (yet); closed, it leaves the epoll */
+};
+
+/* A trigger that is to be opened, or was. */
+struct trigger {
+	uint64_t id;
+	uint64_t stall, window; /* usec */
+	int dirfd;              /* of the cgroup; ours */
+	int fd;                 /* -1: not opened, or the kernel would not */
 };
 
 /* What a trigger said. */
@@ -39,8 +48,10 @@ struct acg_watch {
 	unsigned int source;
 	struct psi {
 		int epoll_fd;
-		int stop_fd; /* an eventfd that ends the thread */
+		int wake_fd; /* an eventfd: something was asked for, or the end */
+		int stop;    /* atomic */
 		int pipe[2]; /* struct heard, from the thread */
+		GAsyncQueue *asked, *opened; /* struct trigger, to the thread and back */
 		GThread *thread;
 		unsigned int source;
 	} psi;
@@ -83,6 +94,35 @@ static gboolean on_inotify(int fd, GIOCondition condition, void *data)
 
 /* --- PSI ----------------------------------------------------------------------------------------------------- */
 
+static void trigger_free(void *data)
+{
+	struct trigger *trigger = data;
+
+	if (trigger->dirfd >= 0)
+		close(trigger->dirfd);
+	if (trigger->fd >= 0)
+		close(trigger->fd);
+	g_free(trigger);
+}
+
+/* The descriptor is the node's from now on; if that was removed meanwhile, or asked again, one is left over and is closed. */
+static void take_opened(struct acg_watch *watch)
+{
+	struct trigger *trigger;
+
+	while ((trigger = g_async_queue_try_pop(watch->psi.opened))) {
+		struct watched_node *node = g_hash_table_lookup(watch->by_node, &trigger->id);
+
+		if (node && node->pressure) {
+			int left = node->psi_fd;
+
+			node->psi_fd = trigger->fd;
+			trigger->fd = left;
+		}
+		trigger_free(trigger);
+	}
+}
+
 static void psi_event(struct acg_watch *watch, const struct heard *heard)
 {
 	struct watched_node *node = g_hash_table_lookup(watch->by_node, &heard->id);
@@ -103,16 +143,54 @@ static gboolean on_psi(int fd, GIOCondition condition, void *data)
 	ssize_t n = read(fd, heard, sizeof(heard));
 
 	(void)condition;
+	take_opened(data);
 	for (unsigned int i = 0; (i + 1) * sizeof(*heard) <= (size_t)MAX(n, 0); i++)
 		psi_event(data, &heard[i]);
 	return G_SOURCE_CONTINUE;
 }
 
-/* The thread. Id 0 is stop_fd. */
+/* Opens memory.pressure with the trigger written. */
+static int open_trigger(const struct trigger *trigger)
+{
+	int fd = openat(trigger->dirfd, "memory.pressure", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	char text[64];
+
+	snprintf(text, sizeof(text), "some %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+		 trigger->stall, trigger->window);
+	if (fd < 0 || write(fd, text, strlen(text) + 1) >= 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* A full pipe has as much to say as anybody can listen to. */
+static void tell(const struct psi *psi, struct heard heard)
+{
+	if (write(psi->pipe[1], &heard, sizeof(heard)) < 0)
+		return;
+}
+
+static void open_asked(const struct psi *psi)
+{
+	struct trigger *trigger;
+
+	while (!g_atomic_int_get(&psi->stop) && (trigger = g_async_queue_try_pop(psi->asked))) {
+		struct epoll_event event = {.events = EPOLLPRI | EPOLLET, .data.u64 = trigger->id};
+
+		trigger->fd = open_trigger(trigger);
+		if (trigger->fd >= 0)
+			epoll_ctl(psi->epoll_fd, EPOLL_CTL_ADD, trigger->fd, &event);
+		g_async_queue_push(psi->opened, trigger);
+		tell(psi, (struct heard){0});
+	}
+}
+
+/* The thread. Id 0 is wake_fd. */
 static void *hear_psi(void *data)
 {
 	const struct psi *psi = data;
 	struct epoll_event events[16];
+	eventfd_t wakes;
 
 	for (;;) {
 		int n = epoll_wait(psi->epoll_fd, events, G_N_ELEMENTS(events), -1);
@@ -121,18 +199,20 @@ static void *hear_psi(void *data)
 			const struct heard heard = {events[i].data.u64,
 						    (events[i].events & EPOLLERR) != 0};
 
-			if (!heard.id)
-				return NULL;
-			/* A full pipe has as much to say as anybody can listen to. */
-			if (write(psi->pipe[1], &heard, sizeof(heard)) < 0)
-				continue;
+			if (heard.id)
+				tell(psi, heard);
+			else
+				eventfd_read(psi->wake_fd, &wakes);
 		}
+		if (g_atomic_int_get(&psi->stop))
+			return NULL;
+		open_asked(psi);
 	}
 }
 
 static void psi_close(const struct psi *psi)
 {
-	const int fds[] = {psi->pipe[0], psi->pipe[1], psi->stop_fd, psi->epoll_fd};
+	const int fds[] = {psi->pipe[0], psi->pipe[1], psi->wake_fd, psi->epoll_fd};
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(fds); i++)
 		if (fds[i] >= 0)
@@ -146,24 +226,29 @@ static int psi_start(struct acg_watch *watch, GError **error)
 	int saved;
 
 	psi->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	psi->stop_fd = eventfd(0, EFD_CLOEXEC);
+	psi->wake_fd = eventfd(0, EFD_CLOEXEC);
 	psi->pipe[0] = psi->pipe[1] = -1;
 	if (pipe2(psi->pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    epoll_ctl(psi->epoll_fd, EPOLL_CTL_ADD, psi->stop_fd, &event) < 0) {
+	    epoll_ctl(psi->epoll_fd, EPOLL_CTL_ADD, psi->wake_fd, &event) < 0) {
 		saved = errno;
 		psi_close(psi);
 		return acg_fail_errno(error, saved, "cannot wait for PSI triggers");
 	}
+	psi->asked = g_async_queue_new_full(trigger_free);
+	psi->opened = g_async_queue_new_full(trigger_free);
 	psi->source = acg_watch_fd(psi->pipe[0], G_IO_IN, on_psi, watch);
 	psi->thread = g_thread_new("psi", hear_psi, psi);
 	return 0;
 }
 
-static void psi_stop(const struct psi *psi)
+static void psi_stop(struct psi *psi)
 {
 	g_source_remove(psi->source);
-	eventfd_write(psi->stop_fd, 1);
+	g_atomic_int_set(&psi->stop, 1);
+	eventfd_write(psi->wake_fd, 1);
 	g_thread_join(psi->thread);
+	g_async_queue_unref(psi->asked);
+	g_async_queue_unref(psi->opened);
 	psi_close(psi);
 }
 
@@ -253,43 +338,20 @@ int acg_watch_file(struct acg_watch *watch, const struct acg_node *node, const c
 	return 0;
 }
 
-/* Opens memory.pressure with the trigger written. */
-static int open_trigger(int dirfd, uint64_t stall, uint64_t window, GError **error)
-{
-	int fd = openat(dirfd, "memory.pressure", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	char trigger[64];
-	int saved;
-
-	if (fd < 0)
-		return acg_fail_errno(error, errno, "cannot open memory.pressure");
-	snprintf(trigger, sizeof(trigger), "some %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, stall,
-		 window);
-	if (write(fd, trigger, strlen(trigger) + 1) >= 0)
-		return fd;
-	saved = errno;
-	close(fd);
-	return acg_fail_errno(error, saved, "the kernel refused the PSI trigger \"%s\"", trigger);
-}
-
-int acg_watch_pressure(struct acg_watch *watch, const struct acg_node *node, uint64_t stall,
-		       uint64_t window, GError **error)
+void acg_watch_pressure(struct acg_watch *watch, const struct acg_node *node, uint64_t stall,
+			uint64_t window)
 {
 	struct watched_node *entry = node_entry(watch, node->id);
-	struct epoll_event event = {.events = EPOLLPRI | EPOLLET, .data.u64 = node->id};
-	int fd, saved;
+	struct trigger *trigger;
 
-	if (entry->psi_fd >= 0)
-		return 0;
-	fd = open_trigger(node->group->dirfd, stall, window, error);
-	if (fd < 0)
-		return fd;
-	if (epoll_ctl(watch->psi.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-		saved = errno;
-		close(fd);
-		return acg_fail_errno(error, saved, "cannot wait for memory.pressure");
-	}
-	entry->psi_fd = fd;
-	return 0;
+	if (entry->pressure)
+		return;
+	entry->pressure = true;
+	trigger = g_new(struct trigger, 1);
+	*trigger = (struct trigger){node->id, stall, window,
+				    fcntl(node->group->dirfd, F_DUPFD_CLOEXEC, 0), -1};
+	g_async_queue_push(watch->psi.asked, trigger);
+	eventfd_write(watch->psi.wake_fd, 1);
 }
 
 void acg_watch_remove(struct acg_watch *watch, uint64_t id)

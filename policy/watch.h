@@ -2,7 +2,8 @@
 /*
  * Who is told when a kernel file of a node changes: one inotify descriptor for all (cgroupfs raises IN_MODIFY where it wakes
  * poll(2)), and PSI triggers, which need a descriptor each. For those a thread waits in one epoll and passes on what it hears by a pipe,
- * so that the main loop has two descriptors to look at, however many nodes there are. (It cannot wait for the epoll itself: looking at
+ * so that the main loop has two descriptors to look at, however many nodes there are; it opens them, too, since that may have to wait for
+ * the same trigger of a process that died, which takes the kernel an RCU grace period to close. (The loop cannot wait for the epoll itself: looking at
  * a trigger takes its event away, and the loop looks before it reads.) Callbacks come on the default GMainContext.
  */
 #ifndef AGENTCG_POLICY_WATCH_H
@@ -27,9 +28,12 @@ void acg_watch_free(struct acg_watch *watch);
 /* Watches a file of the node until acg_watch_remove(). Again for the same file: nothing. ENOENT: no such file. */
 int acg_watch_file(struct acg_watch *watch, const struct acg_node *node, const char *file,
 		   GError **error);
-/* Calls `pressure` when tasks of the node were stalled on memory (`some`) for stall usec within window usec. Once a node. */
-int acg_watch_pressure(struct acg_watch *watch, const struct acg_node *node, uint64_t stall,
-		       uint64_t window, GError **error);
+/*
+ * Calls `pressure` when tasks of the node were stalled on memory (`some`) for stall usec within window usec, from a moment later on. Once a
+ * node. Where the kernel will not have it, nothing is heard.
+ */
+void acg_watch_pressure(struct acg_watch *watch, const struct acg_node *node, uint64_t stall,
+			uint64_t window);
 /* Stops all that is watched for the node. */
 void acg_watch_remove(struct acg_watch *watch, uint64_t id);
 

@@ -301,12 +301,32 @@ static int run_follower(const struct test *test, unsigned int number, int fd)
 
 /* --- takeovers ------------------------------------------------------------------------------------------------ */
 
+#define PF_EXITING 0x4 /* linux/sched.h; the ninth field of /proc/PID/stat has it */
+
+/* It may be a while until one that was killed is gone. */
+static bool is_exiting(pid_t pid)
+{
+	char path[64], text[1024], *at;
+	unsigned int flags;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_file(path, text, sizeof(text)) < 0 || !(at = strrchr(text, ')')))
+		return true;
+	return sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1 || (flags & PF_EXITING);
+}
+
+/* The oldest of the supervisor's children; 0: the next one is being started. */
 static pid_t worker_of(pid_t supervisor)
 {
-	char path[64], text[256];
+	char path[64], text[256], *save;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", supervisor, supervisor);
-	return read_file(path, text, sizeof(text)) > 0 ? atoi(text) : 0;
+	if (read_file(path, text, sizeof(text)) <= 0)
+		return 0;
+	for (char *pid = strtok_r(text, " ", &save); pid; pid = strtok_r(NULL, " ", &save))
+		if (!is_exiting(atoi(pid)))
+			return atoi(pid);
+	return 0;
 }
 
 static void sleep_msec(unsigned int msec)
@@ -328,7 +348,7 @@ static bool serves_anew(const struct test *test, pid_t old)
 {
 	pid_t worker = worker_of(test->supervisor);
 
-	return worker && worker != old && kill(old, 0) < 0;
+	return worker && worker != old && is_exiting(old);
 }
 
 /* Reads on until another process serves; returns the longest read. */

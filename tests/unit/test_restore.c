@@ -22,7 +22,7 @@ static struct acg_manager *manager_after(const char *root, const char *run_dir,
 	struct acg_policy *policy = acg_policy_new_default();
 	struct acg_manager *manager = NULL;
 	g_autoptr(GError) error = NULL;
-	struct acg_enforcer *enforcer = acg_enforcer_cgroup_new(root, &error);
+	struct acg_enforcer *enforcer = acg_enforcer_cgroup_new(root, false, &error);
 
 	if (!enforcer)
 		fail_msg("%s", error->message);
