@@ -6,6 +6,7 @@
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -23,6 +24,7 @@
 #include "policy/record.h"
 #include "policy/state.h"
 
+#define ALONE_MAX    5000 /* msec: who is told to end waits for that as long */
 #define LOADING_NICE 10 /* who waits for an answer comes first */
 
 struct daemon {
@@ -31,6 +33,7 @@ struct daemon {
 	struct acg_policy *policy;
 	struct acg_bpf *bpf;
 	char *bpf_off;       /* why there is none */
+	unsigned int alone_source; /* GSource: BPF is loaded when the supervisor says so; 0: none */
 	GThread *bpf_loader; /* while BPF is loaded beside the serving; else NULL */
 	struct acg_enforcer *cgroup, *bpf_enforcer; /* the manager's; NULL: dry run */
 	struct acg_memory_tier *memory;             /* NULL: dry run, or being loaded */
@@ -373,6 +376,7 @@ static gboolean on_alone(int fd, GIOCondition condition, void *data)
 	char byte;
 
 	(void)condition;
+	daemon->alone_source = 0;
 	if (read(fd, &byte, 1) == 1 && byte == ACG_SAY_ALONE)
 		daemon->bpf_loader = g_thread_new("bpf", load_bpf_beside, daemon);
 	return G_SOURCE_REMOVE;
@@ -391,7 +395,8 @@ static int serve(struct daemon *daemon, GError **error)
 	g_unix_signal_add(SIGUSR1, on_dump, daemon);
 	daemon->loop = g_main_loop_new(NULL, FALSE);
 	if (takes_over(daemon) && !daemon->options->dry_run)
-		g_unix_fd_add(ACG_WORKER_CONTROL, G_IO_IN, on_alone, daemon);
+		daemon->alone_source =
+			g_unix_fd_add(ACG_WORKER_CONTROL, G_IO_IN, on_alone, daemon);
 	daemon->shared->version = ACG_SHARED_VERSION;
 	say_serving();
 	if (daemon->options->serving)
@@ -401,8 +406,20 @@ static int serve(struct daemon *daemon, GError **error)
 	return 0;
 }
 
+/* Told to end before BPF was taken over: what the worker before left pinned is to go all the same, as soon as it holds it no longer. */
+static void clear_pins(struct daemon *daemon)
+{
+	struct pollfd control = {.fd = ACG_WORKER_CONTROL, .events = POLLIN};
+
+	g_source_remove(daemon->alone_source);
+	poll(&control, 1, ALONE_MAX);
+	acg_bpf_clear(daemon->options->pin_dir);
+}
+
 static void free_parts(struct daemon *daemon)
 {
+	if (daemon->alone_source)
+		clear_pins(daemon);
 	if (daemon->bpf_loader)
 		g_thread_join(daemon->bpf_loader);
 	/* Before anything that may take long (a scheduler still being verified): who is killed meanwhile leaves the links pinned. */

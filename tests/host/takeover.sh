@@ -15,6 +15,21 @@ load 1 4 STOP
 [ "$(grep -c 'the new binary serves' "$work/daemon.log")" -eq 3 ] || fail "not all upgrades were done"
 grep -q 'the worker hangs' "$work/daemon.log" || fail "the hang was not noticed"
 
+echo "# the next worker waits for the end of the one before; nobody need tell it"
+next_waits() {
+	local pid
+	for pid in $(pgrep -P "$daemon_pid"); do
+		if grep -q -- "-> POSIX .* $pid " /proc/locks; then return 0; fi
+	done
+	return 1
+}
+until_true next_waits
+kill -STOP "$daemon_pid"
+kill -9 "$(pgrep -o -P "$daemon_pid")"
+answer=$(timeout 20 cat "$AGENTCG_FS/version") || true
+kill -CONT "$daemon_pid"
+[ -n "$answer" ] || fail "without its supervisor a worker does not take over"
+
 [ -z "$(ls "$AGENTCG_FS/agents")" ] || fail "agents are left"
 [ -z "$(find "$cgroups" -mindepth 1 -type d)" ] || fail "cgroups are left"
 
