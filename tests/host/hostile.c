@@ -87,7 +87,7 @@ static int in_child(attempt way, const char *path, const char *text)
 static int goes_when_killed(pid_t child)
 {
 	kill(child, SIGKILL);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 600; i++) {
 		if (waitpid(child, NULL, WNOHANG) == child)
 			return EINTR;
 		usleep(100 * 1000);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# host: timeout=300
+# host: timeout=400
 # Attacks on the tree by root in a sandbox, by an ordinary user in one, by a user outside, and by one whom the policy lets make
 # agents: tests/host/hostile.c has the table. Nothing may get through; afterwards the victim is as it was, the daemon answers, and
 # has not grown. The same runs in the guests (tests/vm/tests/hostile.sh), where there are limits to attack.
@@ -34,7 +34,7 @@ cleanup() {
 	find "$root" -depth -type d -exec rmdir {} \; 2> /dev/null || true
 }
 trap cleanup EXIT
-for _ in $(seq 100); do [ ! -e "$mount/status" ] || break; sleep 0.1; done
+until [ -e "$mount/status" ]; do kill -0 $daemon || fail "the daemon did not start"; sleep 0.1; done
 mkdir "$mount/agents/a" "$mount/agents/b" "$mount/agents/b/calls/secret"
 sleep 1000 &
 victim=$!

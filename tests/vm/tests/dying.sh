@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=240 kernels=6.12,7.3
+# vm: timeout=400 kernels=6.12,7.3
 # Calls that each leave page cache behind leave no cgroup in the kernel: nr_dying_descendants comes back to where it was, with the
 # files still there; but for one that each CPU may keep in its stock of charged pages until it charges others. By hand, without
 # agentcg, all of them stay.
 #   dying.sh [CALLS SECONDS]
 set -euo pipefail
-count=${1:-400} seconds=${2:-90}
+count=${1:-400} seconds=${2:-240}
 root=/sys/fs/cgroup/agentcg-dying
 by_hand=/sys/fs/cgroup/by-hand
 fs=$TMPDIR/fs
@@ -20,7 +20,7 @@ echo "sched = \"off\"; history_max = \"256M\";" > "$TMPDIR/policy"
 agentcgd -f -c "$TMPDIR/policy" -r $root --run-dir "$TMPDIR/run" "$fs" 2> "$TMPDIR/log" &
 daemon=$!
 trap 'kill $daemon; wait; find $root $by_hand -depth -type d -exec rmdir {} \; 2> /dev/null || true; rm -rf $files' EXIT
-for _ in $(seq 100); do [ ! -e "$fs/status" ] || break; sleep 0.1; done
+until [ -e "$fs/status" ]; do kill -0 $daemon || fail "the daemon did not start"; sleep 0.1; done
 mkdir "$fs/agents/a"
 
 echo "# by hand"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=200 kernels=7.3
+# vm: timeout=300 kernels=7.3
 # The view of a sandbox: agentcg enter, graft into mount namespaces of all kinds, ungraft. In each a shell script marks a call
 # and reads its feedback, and sees its own agent alone.
 set -euo pipefail
@@ -34,7 +34,7 @@ start_sandbox() {
 	rm -f "$work/pid"
 	in_agent a "$@" bash -c 'echo $BASHPID > "$0"; exec sleep 86413' "$work/pid" &
 	sleep 0.2
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 900; i++)); do
 		sandbox=$(pgrep -n -x -f "sleep 86413" || true)
 		if [ -n "$sandbox" ] && [ -s "$work/pid" ]; then return 0; fi
 		sleep 0.1

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=240 memory=2G kernels=6.12,7.3
+# vm: timeout=400 memory=2G kernels=6.12,7.3
 # Recorded agents as real processes: made-up traces here, whatever is given by --data in long/replay-all.sh. The kernel is asked
 # how many cgroups there were, history what each call used, and the workers themselves what they touched.
 #   replay.sh [AGENTS AT_ONCE OPTION... TRACE...]
@@ -24,7 +24,7 @@ echo 1 > $tracing/events/cgroup/cgroup_rmdir/enable
 agentcgd -f -r $root --run-dir "$TMPDIR/run" "$AGENTCG_FS" 2> "$TMPDIR/log" &
 daemon=$!
 trap 'kill $daemon; wait; find $root -depth -type d -exec rmdir {} \; 2> /dev/null || true' EXIT
-for _ in $(seq 100); do [ ! -e "$AGENTCG_FS/status" ] || break; sleep 0.1; done
+until [ -e "$AGENTCG_FS/status" ]; do kill -0 $daemon || fail "the daemon did not start"; sleep 0.1; done
 
 echo "# replay"
 agentcg replay --json --history "$TMPDIR/history" --at-once "$at_once" "$@" > "$TMPDIR/json" 2> "$TMPDIR/err" ||
@@ -40,7 +40,7 @@ calls=$(jq '[.agents[].calls] | add' "$TMPDIR/json")
 [ "$calls" -gt 0 ] || fail "no calls"
 
 echo "# $calls calls: sub-cgroups, as the kernel counts them"
-for _ in $(seq 100); do
+for _ in $(seq 600); do
 	[ "$(grep -c 'cgroup_rmdir: .*/agentcg-replay/.*/call-' $tracing/trace)" -lt "$calls" ] || break
 	sleep 0.1
 done
@@ -74,7 +74,7 @@ echo "# nor after ^C, or a termination, in the middle"
 for signal in INT TERM; do
 	setsid agentcg replay --speed 5 --scale 0.02 --synthetic 5 --count 2 > "$TMPDIR/table" 2> "$TMPDIR/err" &
 	replay=$!
-	for _ in $(seq 300); do
+	for _ in $(seq 900); do
 		[ -z "$(find $root -name 'call-*' -type d)" ] || break
 		sleep 0.1
 	done
@@ -84,7 +84,7 @@ for signal in INT TERM; do
 	wait $replay || status=$?
 	[ $status -eq $((128 + $(kill -l $signal))) ] || fail "status $status after SIG$signal"
 	grep -q 'stopped$' "$TMPDIR/table" || fail "the table does not say that it was stopped: $(cat "$TMPDIR/table")"
-	for _ in $(seq 100); do [ -n "$(find $root -mindepth 1 -type d)" ] || break; sleep 0.1; done
+	for _ in $(seq 600); do [ -n "$(find $root -mindepth 1 -type d)" ] || break; sleep 0.1; done
 	[ -z "$(find $root -mindepth 1 -type d)" ] || fail "cgroups: $(find $root -mindepth 1 -type d)"
 	[ -z "$(ls "$AGENTCG_FS/agents")" ] || fail "agents: $(ls "$AGENTCG_FS/agents")"
 done

@@ -30,7 +30,7 @@ status=0
 in_agent a bash > "$work/out" 2> "$work/err" << EOS || status=$?
 x=\$(head -c 12M /dev/zero | tr '\0' x)
 . $ACG_SRC/tools/agentcg.bash
-seq 16 | xargs -P 16 -n 1 bash -c 'x=\$(head -c 6M /dev/zero | tr "\0" x); sleep 2'
+seq 16 | xargs -P 16 -n 1 bash -c 'x=\$(head -c 6M /dev/zero | tr "\0" x); sleep 20'
 echo "alive: \$?, \${#x}"
 EOS
 [ "$status" = 0 ] && grep -q '^alive: .*, 12582912' "$work/out" || { cat "$work/out" "$work/err"; fail "the shell died: $status"; }

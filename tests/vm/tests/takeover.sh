@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: timeout=240 kernels=6.12,7.3
+# vm: timeout=400 kernels=6.12,7.3
 # With BPF and limits: workers are killed under load, one hangs, a new binary takes over and a bad one is refused. No client
 # notices, limits hold while no worker runs, and after the daemon is stopped and started its agents are what they were.
 set -euo pipefail
@@ -9,7 +9,7 @@ mount=$TMPDIR/fs
 mkdir "$mount"
 
 fail() { echo "not ok: $*"; grep -v '"state":"ended"' "$TMPDIR/log" | tail -n 20 || true; exit 1; }
-until_true() { for _ in $(seq 200); do ! eval "$1" 2> /dev/null || return 0; sleep 0.1; done; fail "this did not happen: $1"; }
+until_true() { for _ in $(seq 900); do ! eval "$1" 2> /dev/null || return 0; sleep 0.1; done; fail "this did not happen: $1"; }
 
 cp "$(command -v agentcgd)" "$TMPDIR/agentcgd" # to be replaced later
 cat > "$TMPDIR/policy" <<'EOP'
@@ -38,7 +38,7 @@ worker=$(pgrep -o -P $daemon)
 kill -STOP "$worker"
 [ "$(cat "$root/a/call-life/memory.max")" -eq $((64 * 1024 * 1024)) ] || fail "no limit"
 if bash -c "echo 0 > $root/a/call-life/cgroup.procs; head -c 80M /dev/zero | tail > /dev/null"; then fail "80M fitted into 64M"; fi
-kill -CONT "$worker"
+kill -CONT "$worker" 2> /dev/null || true # on a slow machine it was found to hang, and another one serves
 until_true 'jq -e ".oom_kills >= 1" "$mount/agents/a/info" > /dev/null || [ "$(cat "$mount/agents/a/calls/life/state")" = ended ]'
 
 echo "# a bad binary, then a bad policy, are refused; the old one serves on"
