@@ -321,6 +321,7 @@ void acg_manager_free(struct acg_manager *manager)
 	g_free(manager->fallback);
 	g_free(manager->run_dir);
 	g_free(manager->state_error);
+	g_free(manager->watch_error);
 	g_free(manager);
 }
 

@@ -346,11 +346,26 @@ void acg_manager_arm(struct acg_manager *manager)
 					       acg_manager_timer, manager);
 }
 
+/* What is not heard of is not known: that is told, in events once for all that follow. (A file that is not there has no controller.) */
+static void watch_file(struct acg_manager *manager, struct acg_node *node, const char *file)
+{
+	g_autoptr(GError) error = NULL;
+	int ret = acg_watch_file(manager->watch, node, file, &error);
+
+	if (ret >= 0 || ret == -ENOENT)
+		return;
+	g_free(manager->watch_error);
+	manager->watch_error = g_strdup(error->message);
+	if (manager->unwatched++ == 0)
+		acg_manager_event(manager, NULL, "unwatched", NULL, error->message,
+				  acg_manager_now());
+}
+
 void acg_manager_watch_limit(struct acg_manager *manager, struct acg_node *node)
 {
 	if (node->kind == ACG_KIND_CALL && node->group && node->group->dirfd >= 0 &&
 	    node->controls[ACG_CONTROL_PIDS_MAX] != ACG_MAX)
-		acg_watch_file(manager->watch, node, "pids.events", NULL);
+		watch_file(manager, node, "pids.events");
 }
 
 void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node)
@@ -361,14 +376,14 @@ void acg_manager_watch_new(struct acg_manager *manager, struct acg_node *node)
 	if (node->group->dirfd < 0) /* fake */
 		return;
 	if (node->kind == ACG_KIND_CALL) {
-		acg_watch_file(manager->watch, node, "cgroup.events", NULL);
+		watch_file(manager, node, "cgroup.events");
 		if (ladder->enabled || call->keep)
-			acg_watch_file(manager->watch, node, "memory.events", NULL);
+			watch_file(manager, node, "memory.events");
 		acg_manager_watch_limit(manager, node);
 	} else if (node->kind == ACG_KIND_AGENT) {
-		acg_watch_file(manager->watch, node, "memory.oom.group", NULL);
+		watch_file(manager, node, "memory.oom.group");
 		if (ladder->enabled) {
-			acg_watch_file(manager->watch, node, "memory.events.local", NULL);
+			watch_file(manager, node, "memory.events.local");
 			acg_watch_pressure(manager->watch, node, ladder->psi_stall,
 					   ladder->psi_window);
 		}

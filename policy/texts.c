@@ -17,6 +17,18 @@ static void add_fallback(const struct acg_manager *manager, GArray *mechanisms)
 		g_array_append_val(mechanisms, row);
 }
 
+static void add_unwatched(const struct acg_manager *manager, GArray *mechanisms)
+{
+	struct acg_mechanism row = {"watches", "degraded", NULL};
+
+	if (!manager->unwatched)
+		return;
+	row.reason = g_strdup_printf("%u files could not be watched, so that ends of calls and "
+				     "limits that were reached may go unnoticed: %s",
+				     manager->unwatched, manager->watch_error);
+	g_array_append_val(mechanisms, row);
+}
+
 GArray *acg_manager_mechanisms(struct acg_manager *manager)
 {
 	GArray *mechanisms = g_array_new(FALSE, TRUE, sizeof(struct acg_mechanism));
@@ -29,6 +41,7 @@ GArray *acg_manager_mechanisms(struct acg_manager *manager)
 			enforcer->ops->status(enforcer, mechanisms);
 	}
 	add_fallback(manager, mechanisms);
+	add_unwatched(manager, mechanisms);
 	return mechanisms;
 }
 

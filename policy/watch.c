@@ -329,6 +329,9 @@ int acg_watch_file(struct acg_watch *watch, const struct acg_node *node, const c
 			return 0;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", node->group->dirfd, file);
 	wd = inotify_add_watch(watch->inotify_fd, path, IN_MODIFY);
+	if (wd < 0 && errno == ENOSPC) /* its words would be of a disk */
+		return acg_fail(error, ENOSPC, "cannot watch %s: fs.inotify.max_user_watches is reached",
+				file);
 	if (wd < 0)
 		return acg_fail_errno(error, errno, "cannot watch %s", file);
 	watched = g_new(struct watched, 1);

@@ -25,7 +25,8 @@ int acg_watch_new(const struct acg_watch_callbacks *callbacks, struct acg_watch 
 		  GError **error);
 void acg_watch_free(struct acg_watch *watch);
 
-/* Watches a file of the node until acg_watch_remove(). Again for the same file: nothing. ENOENT: no such file. */
+/* Watches a file of the node until acg_watch_remove(). Again for the same file: nothing. ENOENT: no such file;
+ * ENOSPC: the kernel's limit on watches (fs.inotify.max_user_watches) is reached. */
 int acg_watch_file(struct acg_watch *watch, const struct acg_node *node, const char *file,
 		   GError **error);
 /*

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/hook.h"
@@ -115,6 +116,73 @@ static void check_files(struct report *report)
 	}
 }
 
+struct inotify_use {
+	unsigned int instances, watches;
+};
+
+/* One open file of a process, if it is an inotify descriptor. */
+static void count_inotify(const char *proc, const char *fd, struct inotify_use *use)
+{
+	g_autofree char *link = g_build_filename(proc, "fd", fd, NULL);
+	g_autofree char *info = g_build_filename(proc, "fdinfo", fd, NULL);
+	g_autofree char *target = g_file_read_link(link, NULL);
+	g_autofree char *text = NULL;
+
+	if (!target || strcmp(target, "anon_inode:inotify") != 0)
+		return;
+	use->instances++;
+	text = read_file(info);
+	for (const char *at = text; at && (at = strstr(at, "inotify wd:")); at++)
+		use->watches++;
+}
+
+/* The kernel counts by user: what root's processes have, as far as the caller may look. */
+static struct inotify_use inotify_of_root(void)
+{
+	g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
+	struct inotify_use use = {0};
+	const char *pid, *fd;
+	struct stat st;
+
+	while (proc && (pid = g_dir_read_name(proc))) {
+		g_autofree char *path = g_build_filename("/proc", pid, NULL);
+		g_autofree char *fds = g_build_filename(path, "fd", NULL);
+		g_autoptr(GDir) dir = NULL;
+
+		if (!g_ascii_isdigit(*pid) || stat(path, &st) < 0 || st.st_uid)
+			continue;
+		dir = g_dir_open(fds, 0, NULL);
+		while (dir && (fd = g_dir_read_name(dir)))
+			count_inotify(path, fd, &use);
+	}
+	return use;
+}
+
+static void check_inotify_limit(struct report *report, const char *name, unsigned int used)
+{
+	g_autofree char *path = g_strdup_printf("/proc/sys/fs/inotify/%s", name);
+	g_autofree char *show = g_strdup_printf("cat %s", path);
+	g_autofree char *text = read_file(path);
+	guint64 limit = text ? g_ascii_strtoull(text, NULL, 10) : 0;
+	g_autofree char *advice =
+		g_strdup_printf("sysctl -w fs.inotify.%s=%" G_GUINT64_FORMAT
+				" (and in /etc/sysctl.d): the daemon watches a few files of each call",
+				name, MAX(limit, used) * 4);
+
+	if (text)
+		tell(report, used < limit / 4 * 3 ? GOOD : COULD_BE, show, advice,
+		     "inotify: root uses %u of %" G_GUINT64_FORMAT " (fs.inotify.%s)", used, limit,
+		     name);
+}
+
+static void check_inotify(struct report *report)
+{
+	struct inotify_use use = inotify_of_root();
+
+	check_inotify_limit(report, "max_user_watches", use.watches);
+	check_inotify_limit(report, "max_user_instances", use.instances);
+}
+
 /* --- the daemon --------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -127,6 +195,7 @@ static const struct {
 	{"monitor", "BTF in the kernel, CAP_BPF for the daemon, and no --no-bpf"},
 	{"cgroup", "cgroup v2 with memory, cpu and pids (see above)"},
 	{"procfs", "nothing: it stands in where cgroup cannot measure"},
+	{"watches", "raise fs.inotify.max_user_watches (see above), then systemctl reload agentcg"},
 	{"policy",
 	 "correct the file (agentcgd --check -c FILE), then systemctl reload agentcg, or SIGHUP"},
 };
@@ -252,6 +321,7 @@ int acg_verb_doctor(int argc, char **argv)
 	printf("The kernel\n");
 	check_cgroups(&report);
 	check_files(&report);
+	check_inotify(&report);
 	printf("\nThe daemon\n");
 	check_daemon(&report);
 	printf("\nTool calls\n");
