@@ -2,8 +2,8 @@
 /*
  * One agent's markers are not to cost another's time. There is one worker, and a marker under way is finished first; so who writes one
  * as soon as the last is answered would make everybody else wait for that, always. While agents that do not mark like that are about,
- * the markers of one that does are kept for a while, so that it has one part of the worker's time in eight: then another agent seldom
- * comes upon one. By itself, or among its like, it has all of it.
+ * the markers of one that does (mkdir and rmdir are markers without words) are kept for a while, so that it has one part of the
+ * worker's time in eight: then another agent seldom comes upon one. By itself, or among its like, it has all of it.
  *
  * Pure: what is kept are the requests as they came, times are CLOCK_MONOTONIC usec. A request that an earlier worker may have begun
  * (acg_wire.resent) is never to be kept: the journal has room for one.

@@ -148,12 +148,31 @@ static bool is_call_file(uint64_t ino)
 	return file && (file->flags & ACG_FILE_ANSWER);
 }
 
-/* The cgroup id of the agent at the top whose markers these are; 0: they are none. Only its own processes could open the file. */
+/* Who makes or removes a directory counts himself: it may be another agent's, and is refused at some cost. NULL: no agent does. */
+static const struct acg_agent *maker(const struct acg_session *session,
+				     const struct acg_wire *request)
+{
+	const struct acg_fs *fs = session->fs;
+	struct acg_caller caller;
+
+	if (acg_caller_resolve(acg_manager_registry(fs->manager), fs->root_path, fs->by_pidfd,
+			       request->tid, request->uid, request->gid, &caller, NULL) < 0)
+		return NULL;
+	return caller.agent;
+}
+
+/*
+ * The cgroup id of the agent at the top whose markers these are; 0: they are none. Only its own processes could open the file. mkdir and rmdir
+ * are markers without words.
+ */
 static uint64_t marks(const struct acg_session *session, const struct acg_wire *request)
 {
 	const struct acg_registry *registry = acg_manager_registry(session->fs->manager);
+	const struct acg_agent *agent = request->dir ? maker(session, request) : NULL;
 	struct acg_place place;
 
+	if (agent)
+		return acg_agent_top(agent)->node.id;
 	if (!is_call_file(request->write) || acg_inode_place(registry, request->write, &place) < 0)
 		return 0;
 	return acg_agent_top(place.agent)->node.id;
@@ -246,6 +265,7 @@ static void take(struct acg_session *session, const struct fuse_buf *buf)
 		handle_marker(session, buf, &request, agent);
 		break;
 	case ACG_PACE_KEPT:
+		acg_manager_kept_back(session->fs->manager);
 		await_due(session);
 		break;
 	case ACG_PACE_FULL:

@@ -26,6 +26,10 @@ struct acg_wire acg_wire_parse(const void *request, size_t size)
 	wire.init = in->opcode == FUSE_INIT;
 	wire.read = in->opcode == FUSE_READ ? in->nodeid : 0;
 	wire.write = in->opcode == FUSE_WRITE ? in->nodeid : 0;
+	wire.dir = in->opcode == FUSE_MKDIR || in->opcode == FUSE_RMDIR ? in->nodeid : 0;
+	wire.tid = in->pid;
+	wire.uid = in->uid;
+	wire.gid = in->gid;
 	if (in->opcode == FUSE_POLL && size >= sizeof(*in) + sizeof(struct fuse_poll_in)) {
 		const struct fuse_poll_in *poll = (const void *)(in + 1);
 

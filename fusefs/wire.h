@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What a request says before libfuse has it. */
 struct acg_wire {
@@ -14,6 +15,10 @@ struct acg_wire {
 	uint64_t poll;   /* FUSE_POLL: the kernel's handle, for acg_wire_wake(); else 0 */
 	uint64_t read;   /* FUSE_READ: the node; else 0 */
 	uint64_t write;  /* FUSE_WRITE: the same */
+	uint64_t dir;    /* FUSE_MKDIR, FUSE_RMDIR: the directory in which; else 0 */
+	pid_t tid;       /* of the calling thread */
+	uid_t uid;
+	gid_t gid;
 	bool resent;     /* another worker was asked before us */
 	bool init;       /* FUSE_INIT */
 };

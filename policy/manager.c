@@ -652,6 +652,11 @@ int acg_manager_watch(struct acg_manager *manager, struct acg_node *node, const 
 
 /* --- refusals and policy ------------------------------------------------------------------------------------ */
 
+void acg_manager_kept_back(struct acg_manager *manager)
+{
+	manager->kept_back++;
+}
+
 void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, bool marker,
 			 const GError *why)
 {

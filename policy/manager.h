@@ -126,6 +126,9 @@ int acg_manager_watch(struct acg_manager *manager, struct acg_node *node, const 
 /* Reads what the kernel counts for the node (call, agent and its self) into its usage. */
 void acg_manager_measure(struct acg_manager *manager, struct acg_node *node);
 
+/* A marker was not handled at once, since its agent writes them without a pause: counted in `metrics`. */
+void acg_manager_kept_back(struct acg_manager *manager);
+
 /* A marker or write was refused: counted, in events, in call.error if it was a marker. */
 void acg_manager_refused(struct acg_manager *manager, struct acg_agent *agent, bool marker,
 			 const GError *why);

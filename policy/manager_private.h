@@ -47,6 +47,7 @@ struct acg_manager {
 	int64_t timer_at;           /* CLOCK_MONOTONIC usec that it is armed for */
 	int64_t sample_at;          /* CLOCK_MONOTONIC usec: usage by process is sampled next */
 	bool sampled; /* no memory controller: usage by process has to be sampled while calls are alive */
+	uint64_t kept_back;     /* acg_manager_kept_back() */
 	unsigned int unwatched; /* files that we know nothing of, since they could not be watched */
 	char *watch_error;      /* why the last of them could not; NULL: none */
 	uint64_t

@@ -75,6 +75,12 @@ void acg_manager_metrics_text(struct acg_manager *manager, GString *out)
 		if (enforcer->ops->metrics)
 			enforcer->ops->metrics(enforcer, out);
 	}
+	g_string_append_printf(out,
+			       "# TYPE agentcg_markers_kept_back counter\n"
+			       "# HELP agentcg_markers_kept_back Markers that waited, since their agent writes "
+			       "them without a pause.\n"
+			       "agentcg_markers_kept_back_total %" G_GUINT64_FORMAT "\n",
+			       manager->kept_back);
 	acg_metrics_text(manager->engine->registry, manager->unapplied, out);
 }
 
