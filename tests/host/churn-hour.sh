@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# host: timeout=240
+# host: timeout=400
 # An hour of all that comes and goes, without its pauses: 60 minutes, each with an agent and a sub-agent that are made and removed, 42
 # calls, some of whose callers are killed, refused markers, readers of every file, streams, hints and a new policy. The daemon is no
 # larger at the end than when the first quarter was over.
@@ -18,7 +18,7 @@ removed() { rmdir "$1" 2> /dev/null; }
 minute() {
 	local agent=$fs/agents/m$(($1 % 3)) reader
 	mkdir "$agent"
-	timeout 60 cat "$agent/events_pipe" > /dev/null &
+	cat "$agent/events_pipe" > /dev/null &
 	reader=$!
 	"$ACG_BUILD/tests/host/churn" --writers 4 --count 40 --killed 2 --seed "$1" "$fs" "m$(($1 % 3))" > /dev/null
 	mkdir "$agent/agents/sub" "$agent/calls/by-hand"
@@ -39,7 +39,9 @@ minute() {
 for n in $(seq 15); do minute "$n"; done
 before=$(anon) before_fds=$(descriptors)
 for n in $(seq 16 60); do minute "$n"; done
-after=$(anon) after_fds=$(descriptors)
+after=$(anon)
+closed() { after_fds=$(descriptors); [ "$after_fds" -le "$before_fds" ]; } # one that is open for a moment is none that stays
+eventually closed || true
 echo "anonymous memory $before KiB after a quarter, $after KiB after the hour; descriptors $before_fds and $after_fds"
 [ $((after - before)) -lt 512 ] || fail "the daemon grows"
 [ "$after_fds" -le "$before_fds" ] || fail "descriptors stay open"

@@ -57,7 +57,7 @@ echo "# without them"
 for map in $(bpftool -j map show | jq '.[] | select(.name == "agentcg_memcg") | .id'); do
 	for link in $(bpftool -j link show | jq ".[] | select(.type == \"struct_ops\" and .map_id == $map) | .id"); do bpftool link detach id "$link"; done
 done
-for _ in $(seq 50); do ! grep -q '^memcg_bpf_ops *on' "$fs/status" || sleep 0.1; done
+for _ in $(seq 600); do ! grep -q '^memcg_bpf_ops *on' "$fs/status" || sleep 0.1; done
 for name in active/call-c idle/call-c low/call-c; do echo 1G > "$root/$name/memory.reclaim" 2> /dev/null || true; done
 kill $busy
 wait $busy 2> /dev/null || true
