@@ -16,6 +16,7 @@
 /* Ended calls are removed some at a time, and not while others begin: rmdir holds up every mkdir and every move in the kernel. */
 #define BATCH_DELAY (20 * 1000) /* usec from the first one */
 #define BATCH_MOST  64
+#define QUEUE_MOST  2048 /* then who ends a call removes it himself: an agent's rmdir has to wait for what is queued */
 
 struct job {
 	int parent_dirfd; /* -1: nothing is to be removed */
@@ -180,6 +181,11 @@ void acg_reaper_free(struct acg_reaper *reaper)
 static void push(struct acg_reaper *reaper, struct job *job)
 {
 	g_mutex_lock(&reaper->lock);
+	if (reaper->jobs.length >= QUEUE_MOST) {
+		g_mutex_unlock(&reaper->lock);
+		remove_group(job);
+		return;
+	}
 	g_queue_push_tail(&reaper->jobs, job);
 	if (reaper->jobs.length == 1 || reaper->jobs.length == BATCH_MOST)
 		g_cond_signal(&reaper->wake);

@@ -266,7 +266,7 @@ static bool is_whole_agent(int dirfd, const char *name)
 	if (acg_cgroup_populated(dirfd))
 		return mkdirat(dirfd, "self", 0755) == 0;
 	parent = openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	unlinkat(parent, name, AT_REMOVEDIR);
+	acg_cgroup_remove(parent, name, NULL); /* with the calls that had ended */
 	close(parent);
 	return false;
 }

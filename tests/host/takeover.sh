@@ -42,14 +42,18 @@ other=${cgroups%/*}/agentcg-other-$$
 within=${other#"$(findmnt -n -o TARGET -t cgroup2 | head -n 1)"} # as /proc/PID/cgroup has it
 mkdir "$other"
 agentcg adopt other "$within"
+mkdir "$AGENTCG_FS/agents/half" "$AGENTCG_FS/agents/half/calls/one"
 kill "$daemon_pid"
 wait "$daemon_pid" || fail "exit status $?"
+rmdir "$cgroups/half/self" # as far as one comes who is killed while he removes the agent
 ! grep -q " $AGENTCG_FS " /proc/self/mounts || fail "it is still mounted"
 rm -r "$work/run"
 start_daemon
 [ "$(cat "$AGENTCG_FS/agents/lives/calls/two/state")" = running ] || fail "what lives is not known without /run"
 grep -q '"event":"history_lost","agent":"lives","text":"the history of the 1 calls' "$AGENTCG_FS/events" || fail "the loss of history is not told: $(cat "$AGENTCG_FS/events")"
 grep -q "adopted_lost.*the cgroup $within was adopted" "$AGENTCG_FS/events" || fail "the loss of the adopted is not told: $(cat "$AGENTCG_FS/events")"
+[ ! -e "$cgroups/half" ] || fail "half an agent is left"
+mkdir "$AGENTCG_FS/agents/half" && rmdir "$AGENTCG_FS/agents/half"
 rmdir "$other/self" "$other"
 echo 1 > "$AGENTCG_FS/agents/lives/cgroup.kill"
 until_true 'rmdir "$AGENTCG_FS/agents/lives" 2> /dev/null'
