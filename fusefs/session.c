@@ -149,8 +149,7 @@ static bool is_call_file(uint64_t ino)
 }
 
 /* Who makes or removes a directory counts himself: it may be another agent's, and is refused at some cost. NULL: no agent does. */
-static const struct acg_agent *maker(const struct acg_session *session,
-				     const struct acg_wire *request)
+static struct acg_agent *maker(const struct acg_session *session, const struct acg_wire *request)
 {
 	const struct acg_fs *fs = session->fs;
 	struct acg_caller caller;
@@ -168,7 +167,7 @@ static const struct acg_agent *maker(const struct acg_session *session,
 static uint64_t marks(const struct acg_session *session, const struct acg_wire *request)
 {
 	const struct acg_registry *registry = acg_manager_registry(session->fs->manager);
-	const struct acg_agent *agent = request->dir ? maker(session, request) : NULL;
+	struct acg_agent *agent = request->dir ? maker(session, request) : NULL;
 	struct acg_place place;
 
 	if (agent)
