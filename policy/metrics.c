@@ -214,7 +214,14 @@ static void clear_labelled(void *data)
 	g_free(((struct labelled *)data)->path);
 }
 
-void acg_metrics_text(const struct acg_registry *registry, uint64_t unapplied, GString *out)
+static void append_counter(GString *out, const char *name, const char *help, uint64_t value)
+{
+	append_header(out, name, true, "", help);
+	g_string_append_printf(out, "%s_total %" PRIu64 "\n", name, value);
+}
+
+void acg_metrics_text(const struct acg_registry *registry, uint64_t unapplied, uint64_t kept_back,
+		      GString *out)
 {
 	g_autoptr(GArray) agents = g_array_new(FALSE, FALSE, sizeof(struct labelled));
 
@@ -224,9 +231,11 @@ void acg_metrics_text(const struct acg_registry *registry, uint64_t unapplied, G
 
 	append_header(out, "agentcg_agents", false, "", "Agents and sub-agents.");
 	g_string_append_printf(out, "agentcg_agents %u\n", agents->len);
-	append_header(out, "agentcg_unapplied_actions", true, "",
-		      "Actions that the kernel refused, with nobody to tell.");
-	g_string_append_printf(out, "agentcg_unapplied_actions_total %" PRIu64 "\n", unapplied);
+	append_counter(out, "agentcg_unapplied_actions",
+		       "Actions that the kernel refused, with nobody to tell.", unapplied);
+	append_counter(out, "agentcg_markers_kept_back",
+		       "Markers that waited, since their agent writes them without a pause.",
+		       kept_back);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(families); i++)
 		append_family(out, &families[i], agents);
 	g_string_append(out, "# EOF\n");

@@ -11,8 +11,10 @@
 
 /*
  * Appends the whole text, with its closing # EOF line, to out. The agents' usage should have been
- * measured just before. `unapplied` is how many actions the kernel refused with nobody to tell.
+ * measured just before. `unapplied` is how many actions the kernel refused with nobody to tell,
+ * `kept_back` how many markers had to wait for their turn.
  */
-void acg_metrics_text(const struct acg_registry *registry, uint64_t unapplied, GString *out);
+void acg_metrics_text(const struct acg_registry *registry, uint64_t unapplied, uint64_t kept_back,
+		      GString *out);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Removes the cgroups of ended calls on a thread of its own, off the path of the request that ended
- * them, after dropping the page cache that would keep them in the kernel (policy/reclaim.h). When
+ * them, after dropping the page cache that would keep them in the kernel (policy/reclaim.h). Past a
+ * number that waits, who asks removes his own at once, without dropping. When
  * there is nothing to remove the thread looks after what is dying, at intervals that grow while
  * that is of no use.
  */

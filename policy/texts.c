@@ -75,13 +75,7 @@ void acg_manager_metrics_text(struct acg_manager *manager, GString *out)
 		if (enforcer->ops->metrics)
 			enforcer->ops->metrics(enforcer, out);
 	}
-	g_string_append_printf(out,
-			       "# TYPE agentcg_markers_kept_back counter\n"
-			       "# HELP agentcg_markers_kept_back Markers that waited, since their agent writes "
-			       "them without a pause.\n"
-			       "agentcg_markers_kept_back_total %" G_GUINT64_FORMAT "\n",
-			       manager->kept_back);
-	acg_metrics_text(manager->engine->registry, manager->unapplied, out);
+	acg_metrics_text(manager->engine->registry, manager->unapplied, manager->kept_back, out);
 }
 
 int acg_manager_history_text(struct acg_manager *manager, struct acg_agent *agent, GString *out,

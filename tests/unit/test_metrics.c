@@ -49,6 +49,7 @@ static void test_figures(void **state)
 	static const char *const lines[] = {
 		"agentcg_agents 3",
 		"agentcg_unapplied_actions_total 5",
+		"agentcg_markers_kept_back_total 7",
 		"agentcg_agent_memory_current_bytes{agent=\"alpha\"} 1000",
 		"agentcg_agent_memory_current_bytes{agent=\"alpha/sub:1\"} 0",
 		"agentcg_agent_memory_peak_bytes{agent=\"alpha\"} 2000",
@@ -71,7 +72,7 @@ static void test_figures(void **state)
 	g_autoptr(GString) out = g_string_new("\n");
 
 	(void)state;
-	acg_metrics_text(registry, 5, out);
+	acg_metrics_text(registry, 5, 7, out);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(lines); i++)
 		assert_line(out->str, lines[i]);
 	acg_registry_free(registry);
@@ -88,7 +89,7 @@ static void test_no_kill_counts_twice(void **state)
 	alpha->counters.oom_kills += 10;
 	acg_agent_call(alpha, "c1")->state = ACG_CALL_ENDED;
 	g_queue_push_tail(&alpha->ended, acg_agent_call(alpha, "c1"));
-	acg_metrics_text(registry, 0, out);
+	acg_metrics_text(registry, 0, 0, out);
 	assert_line(out->str, "agentcg_agent_oom_kills_total{agent=\"alpha\"} 12");
 	acg_registry_free(registry);
 }
@@ -160,9 +161,9 @@ static void test_format(void **state)
 	g_autoptr(GString) none = g_string_new(NULL);
 
 	(void)state;
-	acg_metrics_text(registry, 5, some);
+	acg_metrics_text(registry, 5, 0, some);
 	assert_format(some->str);
-	acg_metrics_text(empty, 0, none);
+	acg_metrics_text(empty, 0, 0, none);
 	assert_format(none->str);
 	assert_null(strchr(none->str, '{'));
 	acg_registry_free(registry);
@@ -178,13 +179,13 @@ static void test_cardinality(void **state)
 	g_autoptr(GString) after = g_string_new(NULL);
 
 	(void)state;
-	acg_metrics_text(registry, 0, before);
+	acg_metrics_text(registry, 0, 0, before);
 	for (unsigned int i = 0; i < 100; i++) {
 		g_autofree char *id = g_strdup_printf("more-%u", i);
 
 		acg_registry_add_call(registry, alpha, id)->state = ACG_CALL_RUNNING;
 	}
-	acg_metrics_text(registry, 0, after);
+	acg_metrics_text(registry, 0, 0, after);
 	assert_int_equal(count(before->str, '\n'), count(after->str, '\n'));
 	assert_null(strstr(after->str, "more-"));
 	acg_registry_free(registry);
