@@ -12,14 +12,17 @@
 
 /*
  * A throttled call tried to grow on. That alone is no sign of pressure, or throttling would keep itself going: only while the budget
- * that it was throttled for is still short.
+ * that it was throttled for is still short, and has nothing left for it.
  */
-static void grows_on(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now,
+static void grows_on(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
 		     GArray *actions)
 {
+	struct acg_agent *agent = call->node.agent;
+
 	while (agent && !agent->pressure_since)
 		agent = agent->parent;
-	if (agent && !agent->pressure_outside && acg_ladder_still_short(engine, agent))
+	if (agent && !agent->pressure_outside && acg_ladder_still_short(engine, agent) &&
+	    !acg_ladder_give_room(engine, agent, call, actions))
 		acg_ladder_sign(engine, agent, false, now, actions);
 }
 
@@ -68,7 +71,7 @@ static void call_usage(struct acg_engine *engine, struct acg_call *call,
 	    now.mono >= usage->delayed_until + (int64_t)engine->policy->ladder.calm)
 		acg_ladder_release(engine, call, actions);
 	if (call->throttled_since && usage->high_events > before->high_events)
-		grows_on(engine, call->node.agent, now, actions);
+		grows_on(engine, call, now, actions);
 }
 
 static void agent_usage(struct acg_engine *engine, struct acg_agent *agent,

@@ -11,7 +11,8 @@
  * with a lower priority than A; otherwise for A's own calls and those of its sub-agents.
  *
  *   1. throttle   at once: memory.high of each call in reach that is above its grant goes down to the grant, and that of `self`
- *                 to its own grant; if none is above, the next victim is held at what it uses now.
+ *                 to its own grant; if none is above, the next victim is held at what it uses now, and may have half of what
+ *                 is left below the high mark each time that it wants more.
  *   2. freeze     after throttle_max: the next victim, for at most freeze_max at a time and freeze_percent of a minute, if that
  *                 lets somebody else make progress.
  *   3. feedback   with each step, once per cause; always before a kill.
@@ -33,6 +34,8 @@
 
 #include "policy/actions.h"
 #include "policy/grant.h"
+
+#define ROOM_LEAST 1 /* percent of the budget: less is not worth giving */
 
 struct reach {
 	const struct acg_agent *agent; /* under pressure */
@@ -124,6 +127,26 @@ bool acg_ladder_budget_short(const struct acg_engine *engine, const struct acg_a
 bool acg_ladder_still_short(const struct acg_engine *engine, const struct acg_agent *agent)
 {
 	return holds_percent(agent, engine->policy->ladder.low_percent);
+}
+
+/*
+ * Many agents in one budget hold it between the two marks for long, by what they have outside their calls. Whoever was held where he was
+ * would wait for all that time, and be killed for it in the end, with memory left. By halves, since others may want some, too.
+ */
+bool acg_ladder_give_room(const struct acg_engine *engine, const struct acg_agent *agent,
+			  struct acg_call *call, GArray *actions)
+{
+	uint64_t percent = agent->budget.memory / 100;
+	uint64_t mark = percent * engine->policy->ladder.high_percent;
+	uint64_t room = mark - MIN(mark, agent->usage.memory_held);
+
+	if (room / 2 < percent * ROOM_LEAST || call->braked_since ||
+	    (above_grant(call) && !call->adapted) || acg_grant_by_kernel(engine, &call->node))
+		return false;
+	acg_do_control(actions, &call->node, ACG_CONTROL_MEMORY_HIGH,
+		       MIN(call->usage.memory_current + room / 2,
+			   call->lowered[ACG_CONTROL_MEMORY_HIGH]));
+	return true;
 }
 
 /* memory.high at `bytes`, but never under what the agent itself lowered it to. ACG_MAX: it stays, BPF does the delaying. */

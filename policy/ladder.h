@@ -30,6 +30,13 @@ bool acg_ladder_budget_short(const struct acg_engine *engine, const struct acg_a
 /* True while it has not fallen below the low mark again: between the two marks pressure that began goes on. */
 bool acg_ladder_still_short(const struct acg_engine *engine, const struct acg_agent *agent);
 
+/*
+ * A throttled call that keeps to its grant wants more, and the agent's budget has some left below its high mark: memory.high of the call
+ * goes up by half of that. False: nothing worth it is left, or the call is to stay where it is.
+ */
+bool acg_ladder_give_room(const struct acg_engine *engine, const struct acg_agent *agent,
+			  struct acg_call *call, GArray *actions);
+
 /* Takes back what was done to the call: a freeze that is not an operator's, then the throttling. */
 void acg_ladder_let_go(struct acg_engine *engine, struct acg_call *call, struct acg_time now,
 		       GArray *actions);

@@ -178,6 +178,47 @@ static void the_way_back(void **state)
 	assert_int_equal(fixture->engine->deadline, 0); /* no timer ticks without cause */
 }
 
+/* The call wants to grow while its agent holds so much. */
+static void wants_more(struct fixture *fixture, struct acg_call *call, uint64_t agent_holds)
+{
+	struct acg_usage usage = call->usage;
+
+	turn(fixture, SECOND);
+	call->node.agent->usage.memory_held = agent_holds;
+	usage.high_events++;
+	clear_actions(fixture);
+	acg_engine_usage(fixture->engine, &call->node, &usage, fixture->now, fixture->actions);
+}
+
+static void between_the_marks_there_is_room(void **state)
+{
+	struct fixture *fixture = *state;
+	struct acg_agent *agent = fixture->agent;
+	uint64_t mark = agent->budget.memory / 100 * 90;
+	struct acg_call *call = begin(fixture, agent, "x", "make", &medium);
+	int64_t short_last;
+
+	uses(call, 350 * MIB);
+	agent_runs_short(fixture, agent);
+	short_last = agent->pressure_last;
+	wants_more(fixture, call, 800 * MIB);
+	assert_int_equal(value_set(fixture, &call->node, ACG_CONTROL_MEMORY_HIGH),
+			 350 * MIB + (mark - 800 * MIB) / 2);
+	assert_int_equal(agent->pressure_last, short_last); /* no sign, or it would be killed for it */
+	wants_more(fixture, call, mark - 2 * MIB);
+	assert_int_equal(agent->pressure_last, fixture->now.mono);
+}
+
+static void above_its_grant_there_is_none(void **state)
+{
+	struct fixture *fixture = *state;
+	struct acg_call *call = one_call_runs_short(fixture, 300 * MIB);
+
+	wants_more(fixture, call, 800 * MIB);
+	assert_int_equal(value_set(fixture, &call->node, ACG_CONTROL_MEMORY_HIGH), -1);
+	assert_int_equal(fixture->agent->pressure_last, fixture->now.mono);
+}
+
 static void throttling_does_not_keep_itself_going(void **state)
 {
 	struct fixture *fixture = *state;
@@ -442,6 +483,8 @@ int main(void)
 		LADDER_TEST(nobody_over_holds_the_next_victim),
 		LADDER_TEST(a_learnt_grant_says_who_is_first_not_where),
 		LADDER_TEST(the_way_back),
+		LADDER_TEST(between_the_marks_there_is_room),
+		LADDER_TEST(above_its_grant_there_is_none),
 		LADDER_TEST(throttling_does_not_keep_itself_going),
 		LADDER_TEST(freezes_one_and_thaws_it),
 		LADDER_TEST(an_only_call_is_not_frozen_for_its_own_budget),
