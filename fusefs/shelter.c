@@ -57,10 +57,10 @@ static int make(const char *path, struct acg_shelter *shelter, GError **error)
 
 	if (ret)
 		return ret;
+	shelter->parent = openat(shelter->dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (!g_str_has_suffix(path, within)) /* a part of the file system is mounted there */
 		return acg_fail(error, ENOTSUP, "%s is not where /proc/self/cgroup would have it", path);
 	mount = g_strndup(path, strlen(path) - strlen(within));
-	shelter->parent = openat(shelter->dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	shelter->before = open_own(mount, error);
 	if (shelter->before < 0)
 		return shelter->before;
