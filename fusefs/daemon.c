@@ -211,6 +211,8 @@ static int make_enforcers(struct daemon *daemon, GPtrArray **ret_enforcers, char
 	daemon->bpf_enforcer = acg_enforcer_bpf_new(daemon->bpf, daemon->memory, why_not);
 	g_ptr_array_add(enforcers, daemon->bpf_enforcer);
 	g_ptr_array_add(enforcers, acg_enforcer_sched_new(daemon->bpf, why_not));
+	g_ptr_array_add(enforcers,
+			acg_enforcer_dynmods_new(acg_enforcer_cgroup_dirfd(cgroup)));
 	*ret_root_path = g_strdup(acg_enforcer_cgroup_path(cgroup));
 	*ret_enforcers = enforcers;
 	return 0;

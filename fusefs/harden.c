@@ -4,7 +4,7 @@
  *
  * Capabilities: DAC_OVERRIDE for cgroup files and histories that belong to others, KILL and SYS_PTRACE for signals to processes of
  * any user and a look at their namespaces, SYS_RESOURCE for oom_score_adj and PSI triggers, SYS_ADMIN for trusted.*
- * attributes, FUSE passthrough and BPF, SYS_NICE for sched_ext, BPF and PERFMON for programs.
+ * attributes, FUSE passthrough, BPF and cgroup2's option favordynmods, SYS_NICE for sched_ext, BPF and PERFMON for programs.
  *
  * The filter names what is refused, with EPERM, and not what is allowed: which system calls glib, libfuse, libbpf and libc make
  * changes with their versions, and a worker that is killed for a harmless one takes every sandbox's view with it. Refused is what

@@ -302,8 +302,7 @@ static void sched_policy(struct acg_enforcer *enforcer, const struct acg_policy 
 	struct sched_enforcer *self = self_of(enforcer);
 
 	self->demanded = policy->sched == ACG_SWITCH_ON;
-	self->wanted = self->groups_fd >= 0 && policy->sched != ACG_SWITCH_OFF &&
-		       (policy->n_agents || policy->n_users || self->demanded);
+	self->wanted = self->groups_fd >= 0 && acg_policy_wants(policy, policy->sched);
 	self->off = policy->sched == ACG_SWITCH_OFF
 			    ? "switched off by the policy"
 			    : "the policy has no agents to schedule by (sched = \"on\" loads it anyway)";

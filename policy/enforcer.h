@@ -17,7 +17,7 @@ struct acg_group {
 
 /* One line of `status`. Strings are owned by the struct. */
 struct acg_mechanism {
-	const char *name;  /* memcg_bpf_ops, sched_ext, monitor, cgroup, procfs; policy */
+	const char *name;  /* memcg_bpf_ops, sched_ext, monitor, cgroup, procfs, favordynmods; policy */
 	const char *state; /* on, off, degraded */
 	char *reason;
 };
@@ -114,5 +114,7 @@ struct acg_enforcer *acg_enforcer_bpf_new(struct acg_bpf *bpf, struct acg_memory
 void acg_enforcer_bpf_memory(struct acg_enforcer *enforcer, struct acg_memory_tier *memory);
 /* sched: has the scheduler loaded as the policy wants it. `bpf` is borrowed; NULL: none, for the reason why_not. */
 struct acg_enforcer *acg_enforcer_sched_new(struct acg_bpf *bpf, const char *why_not);
+/* dynmods: has favordynmods on as the policy wants it, for the file system of this directory, the root of all agents. */
+struct acg_enforcer *acg_enforcer_dynmods_new(int root_dirfd);
 
 #endif

@@ -127,6 +127,13 @@ struct acg_policy *acg_policy_new_default(void)
 	return policy;
 }
 
+bool acg_policy_wants(const struct acg_policy *policy, enum acg_switch which)
+{
+	if (which != ACG_SWITCH_AUTO)
+		return which == ACG_SWITCH_ON;
+	return policy->n_agents || policy->n_users;
+}
+
 const struct acg_agent_rule *acg_policy_agent(const struct acg_policy *policy, const char *name,
 					      const char *namespace, const char *user)
 {

@@ -124,6 +124,7 @@ struct acg_policy {
 	char *root;                  /* cgroup directory under which agents live */
 	enum acg_commands_mode commands;
 	enum acg_switch sched;       /* the sched_ext scheduler */
+	enum acg_switch favordynmods; /* the option of cgroup2 */
 	uint64_t memory_low;         /* bytes meant by memory=low */
 	uint64_t memory_medium;      /* bytes meant by memory=medium */
 	uint64_t history_max;        /* bytes kept of each agent's history */
@@ -158,6 +159,9 @@ int acg_policy_load_text(const char *text, const char *name, struct acg_policy *
 
 struct acg_policy *acg_policy_ref(struct acg_policy *policy);
 void acg_policy_unref(struct acg_policy *policy);
+
+/* What a switch says: AUTO is on where the policy has agents or users. */
+bool acg_policy_wants(const struct acg_policy *policy, enum acg_switch which);
 
 /* The first entry of `agents` that matches, or the fallback. namespace may be NULL, user too. Never NULL; owned by policy. */
 const struct acg_agent_rule *acg_policy_agent(const struct acg_policy *policy, const char *name, const char *namespace,

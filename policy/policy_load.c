@@ -143,6 +143,7 @@ static const struct acg_config_key policy_keys[] = {
 	ROW(acg_policy, root, "root", ACG_CONFIG_STRING),
 	ROW(acg_policy, commands, "commands", ACG_CONFIG_COMMANDS),
 	ROW(acg_policy, sched, "sched", ACG_CONFIG_SWITCH),
+	ROW(acg_policy, favordynmods, "favordynmods", ACG_CONFIG_SWITCH),
 	ROW(acg_policy, history_max, "history_max", ACG_CONFIG_SIZE),
 	{"memory", ACG_CONFIG_GROUP, 0, 0, 0, words_keys},
 	GROUP(acg_policy, ladder, "ladder", ladder_keys),

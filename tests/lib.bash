@@ -63,8 +63,9 @@ eventually() {
 	"$@"
 }
 
-# policy: takes the daemon's policy from standard input. Loading a scheduler takes long under emulation and has tests of its own.
-policy() { { echo 'sched = "off";'; cat; } > "$work/policy"; }
+# policy: takes the daemon's policy from standard input. Loading a scheduler takes long under emulation and has tests of its own; the
+# options of the machine's cgroup2 are others', too.
+policy() { { echo 'sched = "off"; favordynmods = "off";'; cat; } > "$work/policy"; }
 
 # start [OPTION]...: the daemon, in the foreground of a process of its own, until its tree answers.
 start() {

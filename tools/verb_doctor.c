@@ -194,6 +194,9 @@ static const struct {
 	 "a kernel with CONFIG_SCHED_CLASS_EXT, and `sched` not \"off\" in the policy"},
 	{"monitor", "BTF in the kernel, CAP_BPF for the daemon, and no --no-bpf"},
 	{"cgroup", "cgroup v2 with memory, cpu and pids (see above)"},
+	{"favordynmods",
+	 "`favordynmods` not \"off\" in the policy; Linux 6.0, and the daemon in the machine's own "
+	 "cgroup namespace; or there: mount -o remount,favordynmods /sys/fs/cgroup"},
 	{"procfs", "nothing: it stands in where cgroup cannot measure"},
 	{"watches", "raise fs.inotify.max_user_watches (see above), then systemctl reload agentcg"},
 	{"policy",

@@ -18,6 +18,7 @@ fail() { echo "not ok: $*"; grep -v "^agentcgd: {" "$TMPDIR/log" | tail -n 20; e
 
 cat > "$TMPDIR/policy" <<'EOP'
 sched = "off";
+favordynmods = "off";
 agents = (
 	{ match = "a"; budget = { memory = "256M"; swap = 0; pids = 500; calls = 50; agents = 5; cpu_max = "100%"; };
 	  caps = { memory = "64M"; swap = 0; pids = 32; cpu_max = "50%"; }; },

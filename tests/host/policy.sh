@@ -32,6 +32,7 @@ is "cpu by the rule" "$(info "$a/calls/m/info" .cpu)" batch
 echo "# a whole policy is written, and applies to what runs"
 cat > "$work/second" << 'EOS'
 sched = "off";
+favordynmods = "off";
 memory = { low = "16M"; medium = "48M"; };
 agents = ({ match = "a*"; budget = { memory = "400M"; }; caps = { memory = "128M"; }; hint = { memory = "low"; }; });
 rules = ({ match = "^make"; memory = "medium"; });
@@ -107,6 +108,7 @@ policy < /dev/null # the file, which new workers read before it is known what is
 as_user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 cat > "$fs/policy" << EOS
 sched = "off";
+favordynmods = "off";
 users = ({ user = "$user"; match = "mine-*"; budget = { memory = "512M"; agents = 2; }; });
 EOS
 as_user mkdir "$fs/agents/mine-1" || fail "a user of the policy cannot make an agent"
@@ -143,6 +145,7 @@ marker a1 "end private" > /dev/null
 echo "# namespaces, which adopted agents have"
 cat > "$fs/policy" << 'EOS'
 sched = "off";
+favordynmods = "off";
 agents = ({ match = "*"; namespace = "team-?"; budget = { memory = "300M"; }; },
 	  { match = "*"; budget = { memory = "100M"; }; });
 EOS

@@ -61,7 +61,7 @@ kill "$daemon_pid"
 wait "$daemon_pid" || fail "exit status $?"
 
 echo "# the policy file turns bad, and the worker dies: the last good one is in force, and status says so"
-echo 'agents = ({ match = "*"; budget = { calls = 7; }; });' > "$work/policy"
+echo 'favordynmods = "off"; agents = ({ match = "*"; budget = { calls = 7; }; });' > "$work/policy"
 start_daemon -c "$work/policy"
 cat "$work/policy" > "$work/good"
 echo 'nonsense = 1;' > "$work/policy"

@@ -282,6 +282,7 @@ static void each_fault_has_its_line_and_words(void **state)
 		{"root = \"\";", "root is a string"},
 		{"commands = \"some\";", "commands is one of \"full\", \"program\", \"none\""},
 		{"sched = \"maybe\";", "sched is one of \"auto\", \"on\", \"off\""},
+		{"favordynmods = true;", "favordynmods is one of \"auto\", \"on\", \"off\""},
 		{"history_max = -1;", "history_max is a size"},
 		{"history_max = \"1X\";", "history_max: \"1X\" is no size"},
 		{"memory = 5;", "memory is a group"},
