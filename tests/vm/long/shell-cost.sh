@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vm: timeout=900 systemd=yes
 # What it costs to run `bash -c true` as a tool call: by agentcg shell, by a wrapper script that makes a cgroup by hand as
-# prototypes do, and by systemd-run --scope, all in turns. Fails if agentcg adds more than a tenth of what either of them adds.
+# prototypes do, and by systemd-run --scope, all in turns. Fails if agentcg adds more than a tenth of what either of them adds. The daemon has
+# favordynmods on, which is the others' gain, too; with --set FAVORDYNMODS=off nobody has.
 set -euo pipefail
 TMPDIR=$(mktemp -d)
 # shellcheck source=tests/host/daemon.bash
 . "$ACG_SRC/tests/host/daemon.bash"
-start_daemon
+echo "sched = \"off\"; favordynmods = \"${FAVORDYNMODS:-on}\";" > "$work/policy"
+start_daemon -c "$work/policy"
+until_true '! grep "^favordynmods off being" "$AGENTCG_FS/status"'
+grep ^favordynmods "$AGENTCG_FS/status"
 mkdir "$AGENTCG_FS/agents/a" "$cgroups/by-hand" || true
 
 export WRAPPER_ROOT=$work/cgroup WRAPPER_LOG=$work/wrapper.log
