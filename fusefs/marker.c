@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "policy/policy.h"
 #include "policy/registry.h"
 
 static const struct {
@@ -135,6 +136,21 @@ static int parse_exit(struct acg_marker *marker, const char *value, GError **err
 	return 0;
 }
 
+/* Several keys of a hint in one word, as AGENT_RESOURCE_HINT has them. */
+static int parse_hint(struct acg_marker *marker, const char *value, GError **error)
+{
+	struct acg_hint said;
+	int ret = acg_hint_parse(value, &said, error);
+
+	if (!ret)
+		acg_hint_merge(&marker->hint, &said);
+	if (ret != -ENOKEY)
+		return ret;
+	if (error)
+		(*error)->code = EINVAL; /* to a marker, every wrong word is */
+	return -EINVAL;
+}
+
 /* The keys that are not a hint's: which verb takes them. */
 static const struct {
 	const char *key;
@@ -144,12 +160,13 @@ static const struct {
 	{"pid", ACG_VERB_BEGIN, parse_pid},
 	{"keep", ACG_VERB_BEGIN, parse_keep},
 	{"exit", ACG_VERB_END, parse_exit},
+	{"hint", ACG_VERB_BEGIN, parse_hint},
 };
 
 static int parse_pair(struct acg_marker *marker, char *word, GError **error)
 {
 	static const char *const usage[] = {
-		[ACG_VERB_BEGIN] = "memory, cpu, pids, timeout, pid and keep",
+		[ACG_VERB_BEGIN] = "memory, cpu, pids, timeout, hint, pid and keep",
 		[ACG_VERB_END] = "exit",
 		[ACG_VERB_HINT] = "memory, cpu, pids and timeout",
 	};
@@ -193,6 +210,15 @@ static char *take_command(const char *text, size_t len)
 	return g_strstrip(command);
 }
 
+/* What a command says in front that it needs is found in the whole of it: what is kept may end within quotes. */
+static void take_hint(const char *text, size_t len, struct acg_hint *hint)
+{
+	g_autofree char *whole = len > ACG_COMMAND_MAX ? g_strndup(text, len) : NULL;
+
+	if (whole) /* else whoever takes the call finds it */
+		g_free(acg_command_unwrap(whole, hint));
+}
+
 static int parse_rest(struct scanner *scanner, struct acg_marker *marker, GError **error)
 {
 	char word[WORD_MAX + 1];
@@ -202,6 +228,7 @@ static int parse_rest(struct scanner *scanner, struct acg_marker *marker, GError
 	while ((got = next_word(scanner, word)) > 0) {
 		if (strcmp(word, "--") == 0 && marker->verb == ACG_VERB_BEGIN) {
 			marker->command = take_command(scanner->at, scanner->end - scanner->at);
+			take_hint(scanner->at, scanner->end - scanner->at, &marker->hint);
 			break;
 		}
 		ret = parse_pair(marker, word, error);

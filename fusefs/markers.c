@@ -109,25 +109,50 @@ static int do_begin(struct acg_fs *fs, struct acg_agent *agent, struct acg_calle
 	return ret;
 }
 
-/* The call that end and hint speak of: by its ID, or the caller's own; once noted, the one that it was at first. */
+/*
+ * What `-` means to end and hint: the call that the writer is in, else the one begun last on this open file, as whoever stands in for
+ * another process has it. One that a rule of `auto` began is nothing that a writer of markers knows of.
+ */
+static int call_meant(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
+		      const struct acg_open *open, struct acg_call **ret_call, GError **error)
+{
+	struct acg_call *own = caller->node && caller->agent == agent ? acg_node_call(caller->node)
+								      : NULL;
+	struct acg_node *begun;
+
+	if (!own && !open->call)
+		return acg_fail(error, EINVAL,
+				"you are in no call of agent %s: name the call's ID", agent->name);
+	if (!own || (own->by_rule && open->call)) {
+		begun = acg_registry_node(acg_manager_registry(fs->manager), open->call);
+		if (!begun || begun->kind != ACG_KIND_CALL)
+			return acg_fail(error, ENOENT,
+					"the call that was begun on this file is forgotten");
+		own = acg_node_call(begun);
+	}
+	*ret_call = own;
+	return 0;
+}
+
+/* The call that end and hint speak of; once noted, the one that it was at first. */
 static int call_of(struct acg_fs *fs, struct acg_agent *agent, const struct acg_caller *caller,
-		   const struct acg_marker *marker, struct acg_call **ret_call, GError **error)
+		   const struct acg_open *open, const struct acg_marker *marker,
+		   struct acg_call **ret_call, GError **error)
 {
 	const char *noted = acg_journal_noted(fs);
-	struct acg_call *call;
+	struct acg_call *call = NULL;
+	int ret = 0;
 
 	if (!marker->id[0] && !noted) {
-		call = caller->node && caller->agent == agent ? acg_node_call(caller->node) : NULL;
-		if (!call)
-			return acg_fail(error, EINVAL,
-					"you are in no call of agent %s: name the call's ID",
-					agent->name);
+		ret = call_meant(fs, agent, caller, open, &call, error);
 	} else {
 		call = acg_agent_call(agent, noted ? noted : marker->id);
 		if (!call || call->state == ACG_CALL_STARTING)
-			return acg_fail(error, ENOENT, "agent %s has no call %s", agent->name,
-					marker->id);
+			ret = acg_fail(error, ENOENT, "agent %s has no call %s", agent->name,
+				       marker->id);
 	}
+	if (ret)
+		return ret;
 	acg_journal_call(fs, call->id);
 	*ret_call = call;
 	return 0;
@@ -149,14 +174,15 @@ static int do_end(struct acg_fs *fs, struct acg_call *call, struct acg_caller *c
 }
 
 static int do_marker(struct acg_fs *fs, struct acg_agent *agent, struct acg_caller *caller,
-		     const struct acg_marker *marker, const char **ret_id, GError **error)
+		     const struct acg_open *open, const struct acg_marker *marker,
+		     const char **ret_id, GError **error)
 {
 	struct acg_call *call = NULL;
 	int ret;
 
 	if (marker->verb == ACG_VERB_BEGIN)
 		return do_begin(fs, agent, caller, marker, ret_id, error);
-	ret = call_of(fs, agent, caller, marker, &call, error);
+	ret = call_of(fs, agent, caller, open, marker, &call, error);
 	if (ret)
 		return ret;
 	*ret_id = call->id;
@@ -220,7 +246,7 @@ static int do_line(struct acg_fs *fs, const struct acg_place *place, struct acg_
 	if (marker.verb == ACG_VERB_BEGIN)
 		ret = begins_anew(fs, caller, error);
 	if (!ret)
-		ret = do_marker(fs, place->agent, caller, &marker, &id, error);
+		ret = do_marker(fs, place->agent, caller, open, &marker, &id, error);
 	if (!ret)
 		answer(open, id);
 	if (!ret && marker.verb == ACG_VERB_BEGIN)

@@ -4,9 +4,11 @@
  * does it. Nothing to link with. agentcg(7) is the reference.
  *
  *	begin ID|- [memory=low|medium|high|SIZE] [cpu=latency|normal|batch] [pids=N] [timeout=SECONDS]
- *	           [pid=PID|none] [keep=yes] [-- COMMAND]
+ *	           [hint=memory:SIZE,cpu:CLASS,...] [pid=PID|none] [keep=yes] [-- COMMAND]
  *	end ID|- [exit=N]
  *	hint ID|- KEY=VALUE ...
+ *
+ * `-` is a fresh ID in begin; in the others the call that the writer is in, else the one begun last on the same open file.
  */
 #ifndef AGENTCG_H
 #define AGENTCG_H

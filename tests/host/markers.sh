@@ -58,6 +58,21 @@ in_agent a '
 like "a fresh ID" "$(head -n 1 "$work/out")" '^c[0-9]+$'
 is "the paper's spelling" "$(tail -n 1 "$work/out")" "memory=high"
 
+echo "# for who is in no call, - is the one begun last on the same open file"
+in_agent a '
+	exec 3<> "$fs/self/call"
+	/bin/sh -c "echo begin child hint=memory:64m,cpu:batch -- true >&3"
+	echo "hint - pids=7" >&3
+	cat "$fs/self/calls/child/hint"
+	echo "end - exit=7" >&3
+	cat "$fs/self/calls/child/state"
+	rmdir "$fs/self/calls/child"
+	echo "end -" >&3
+	head -n 1 <&3' > "$work/out" 2> /dev/null || fail "end - from outside"
+is "its hint, state, and that it is gone" "$(paste -sd'|' "$work/out")" \
+	"memory=67108864 cpu=batch pids=7|ended|the call that was begun on this file is forgotten"
+is "its exit" "$(jq 'select(.id == "child").exit' "$fs/agents/a/history")" 7
+
 echo "# several in one write; what follows a begin line by line and is no marker is ignored"
 marker a $'begin m1 pid=none\nbegin m2 pid=none\nend m1' > /dev/null || fail "three in one write"
 is "states" "$(cat "$fs/agents/a/calls/m1/state" "$fs/agents/a/calls/m2/state" | paste -sd' ')" "ended running"

@@ -35,6 +35,16 @@ static void taken(void **state)
 		  .id = "x",
 		  .exit = -1,
 		  .hint = {.memory = ACG_MEMORY_SIZE, .memory_bytes = 2ull << 30}}},
+		{"begin x hint=memory:2g,cpu:batch",
+		 {.verb = ACG_VERB_BEGIN,
+		  .id = "x",
+		  .exit = -1,
+		  .hint = {ACG_MEMORY_SIZE, 2ull << 30, ACG_CPU_BATCH, 0, 0}}},
+		{"begin x hint=high pids=5 hint=pids:6",
+		 {.verb = ACG_VERB_BEGIN,
+		  .id = "x",
+		  .exit = -1,
+		  .hint = {ACG_MEMORY_HIGH, 0, ACG_CPU_UNSET, 6, 0}}},
 		{"begin x pid=42 keep=yes",
 		 {.verb = ACG_VERB_BEGIN, .id = "x", .exit = -1, .pid = 42, .keep = true}},
 		{"begin x pid=none keep=no",
@@ -91,6 +101,11 @@ static void refused(void **state)
 		{"begin x ls -l", "a command comes after --"},
 		{"begin x disk=1", "begin does not know \"disk\""},
 		{"begin x exit=1", "begin does not know \"exit\""},
+		{"begin x hint=lots", "memory is low, medium, high or a size"},
+		{"begin x hint=", "an empty hint"},
+		{"begin x hint=memory:low,disk:1", "\"disk\" is no key of a hint"},
+		{"begin x hint=memory:low,pid:1", "\"pid\" is no key of a hint"},
+		{"end x hint=high", "end does not know \"hint\""},
 		{"begin x pid=0", "pid is a process id, or none"},
 		{"begin x pid=99999999999", "pid is a process id, or none"},
 		{"begin x keep=1", "keep is yes or no"},
@@ -133,6 +148,22 @@ static void bytes_of_any_kind(void **state)
 	acg_marker_clear(&marker);
 	assert_int_equal(acg_marker_parse("begin x -- caf\xe9", 15, &marker, NULL), 0);
 	assert_true(g_utf8_validate(marker.command, -1, NULL));
+	acg_marker_clear(&marker);
+}
+
+/* The quote of eval's word closes behind what is kept of the command. */
+static void a_hint_is_found_in_the_whole_command(void **state)
+{
+	g_autofree char *tail = g_strnfill(ACG_COMMAND_MAX, 'x');
+	g_autofree char *line = g_strdup_printf(
+		"begin x memory=low -- cd /w && eval 'AGENT_RESOURCE_HINT=memory:1g y %s'", tail);
+	struct acg_marker marker;
+
+	(void)state;
+	assert_int_equal(acg_marker_parse(line, strlen(line), &marker, NULL), 0);
+	assert_int_equal(marker.hint.memory, ACG_MEMORY_SIZE);
+	assert_int_equal(marker.hint.memory_bytes, 1 << 30);
+	assert_int_equal(strlen(marker.command), ACG_COMMAND_MAX);
 	acg_marker_clear(&marker);
 }
 
@@ -187,6 +218,7 @@ int main(void)
 		cmocka_unit_test(taken),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(bytes_of_any_kind),
+		cmocka_unit_test(a_hint_is_found_in_the_whole_command),
 		cmocka_unit_test(long_commands_are_cut_at_a_character),
 		cmocka_unit_test(lengths_at_the_limits),
 		cmocka_unit_test(verbs_at_the_beginning_of_a_line),
