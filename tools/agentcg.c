@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table of verbs. The first two are in tools/main.c, and never get here. */
+/* The table of verbs. The first two are in tools/main.c, and never get here; what has no summary is for agentcg itself. */
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +30,7 @@ static const struct verb {
 	{"replay", acg_verb_replay, "recorded agents as real processes"},
 	{"report", acg_verb_report, "an HTML page of what agents did"},
 	{"set", acg_verb_set, "hints of a call, limits and priority of an agent"},
+	{"shell-log", acg_verb_shell_log, NULL},
 	{"status", acg_verb_status, "what this host enforces, and why something is off"},
 	{"thaw", acg_verb_thaw, "let frozen calls go on"},
 	{"top", acg_verb_top, "agents and calls, live in the terminal"},
@@ -48,7 +49,8 @@ static void usage(FILE *out)
 {
 	fprintf(out, "usage: agentcg VERB [OPTION...] [ARGUMENT...]\n\n");
 	for (unsigned int i = 0; i < G_N_ELEMENTS(verbs); i++)
-		fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].summary);
+		if (verbs[i].summary)
+			fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].summary);
 	fprintf(out, "\nagentcg VERB --help says more. The tree is $AGENTCG_FS, else "
 		     "/sys/fs/agentcg, else\n"
 		     "/run/agentcg/fs. Manual pages: agentcg(1), agentcg(7).\n");

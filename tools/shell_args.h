@@ -3,6 +3,7 @@
 #ifndef AGENTCG_TOOLS_SHELL_ARGS_H
 #define AGENTCG_TOOLS_SHELL_ARGS_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 /*
@@ -17,8 +18,8 @@ const char *acg_shell_name(const char *argv0);
 /*
  * Where the real shell of this name is: not this program under another name, wherever it is found,
  * nor a copy of it. real-NAME is taken as well, to which a shell may have been moved to make room.
- * Free with g_free; NULL: there is none.
+ * False: there is none, and what is in ret_path means nothing.
  */
-char *acg_shell_find(const char *name);
+bool acg_shell_find(const char *name, char ret_path[static PATH_MAX]);
 
 #endif

@@ -19,15 +19,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define WITNESS_STACK (16 * 1024)
 
 /* What a process does to itself by a fault; nobody sends these to have them passed on. */
 static const int own_faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
@@ -55,19 +52,21 @@ static int witness_sleeps(void *unused)
 
 static void start_witness(struct acg_standin *standin)
 {
-	standin->witness = -1;
-	if (standin->witness_stack == MAP_FAILED)
-		return;
-	standin->witness = clone(witness_sleeps, (char *)standin->witness_stack + WITNESS_STACK,
+	standin->witness = clone(witness_sleeps, standin->witness_stack + ACG_WITNESS_STACK,
 				 CLONE_VM | CLONE_FS | CLONE_FILES, NULL);
 }
 
-static void end_witness(struct acg_standin *standin)
+static void kill_witness(const struct acg_standin *standin)
 {
-	if (standin->witness < 0)
-		return;
-	kill(standin->witness, SIGKILL);
-	waitpid(standin->witness, NULL, __WCLONE);
+	if (standin->witness >= 0)
+		kill(standin->witness, SIGKILL);
+}
+
+/* Of the one that was killed nothing is left. */
+static void bury_witness(struct acg_standin *standin)
+{
+	if (standin->witness >= 0)
+		waitpid(standin->witness, NULL, __WCLONE);
 	standin->witness = -1;
 }
 
@@ -97,7 +96,8 @@ static bool was_for_the_group(struct acg_standin *standin, int signo)
 	setpgid(0, getpgrp()); /* changes nothing: see above */
 	if (!has_pending(standin->witness, signo))
 		return false;
-	end_witness(standin); /* what is pending there stays: take a new one */
+	kill_witness(standin); /* what is pending there stays: take a new one */
+	bury_witness(standin);
 	start_witness(standin);
 	return true;
 }
@@ -116,8 +116,6 @@ int acg_standin_prepare(struct acg_standin *standin)
 	sigprocmask(SIG_BLOCK, &set, &standin->mask);
 	sigaction(SIGCHLD, &by_default,
 		  &standin->chld); /* ignored, it would leave nothing to wait for */
-	standin->witness_stack = mmap(NULL, WITNESS_STACK, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	start_witness(standin);
 	return 0;
 }
@@ -224,9 +222,14 @@ int acg_standin_wait(struct acg_standin *standin, pid_t child, int keep,
 
 	close_others(standin->signal_fd, keep);
 	status = wait_with(standin, child, watch);
-	end_witness(standin);
+	kill_witness(standin);
 	close(standin->signal_fd);
 	return status;
+}
+
+void acg_standin_clear(struct acg_standin *standin)
+{
+	bury_witness(standin);
 }
 
 void acg_standin_exit(int status)

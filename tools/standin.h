@@ -15,13 +15,15 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#define ACG_WITNESS_STACK (16 * 1024)
+
 struct acg_standin {
 	sigset_t mask;           /* as it was */
 	struct sigaction chld;   /* as it was */
 	pid_t parent;            /* the stand-in */
 	pid_t witness;           /* see standin.c; -1: none */
-	void *witness_stack;
 	int signal_fd;
+	_Alignas(16) char witness_stack[ACG_WITNESS_STACK];
 };
 
 /* Something else to wait for. Each function may be NULL. */
@@ -40,10 +42,12 @@ void acg_standin_child(const struct acg_standin *standin);
 
 /*
  * In the parent: closes all descriptors from 0 on but standard error, keep (-1: none) and its own,
- * waits for the child and returns its wait status. Call it once.
+ * waits for the child and returns its wait status. Call it once. The witness is on its way out then;
+ * acg_standin_clear() waits until it is gone.
  */
 int acg_standin_wait(struct acg_standin *standin, pid_t child, int keep,
 		     const struct acg_standin_watch *watch);
+void acg_standin_clear(struct acg_standin *standin);
 
 /* Ends this process as the child ended: by the same exit status or the same signal. */
 _Noreturn void acg_standin_exit(int status);

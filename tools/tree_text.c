@@ -4,39 +4,11 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tools/verbs.h"
-
-static bool usable(const char *root)
-{
-	g_autofree char *call = g_build_filename(root, "self", "call", NULL);
-	g_autofree char *version = g_build_filename(root, "version", NULL);
-	g_autofree char *own = g_build_filename(root, "call", NULL); /* the view of a sandbox */
-
-	return access(call, W_OK) == 0 || access(version, R_OK) == 0 || access(own, W_OK) == 0;
-}
-
-const char *acg_tree_find(void)
-{
-	static const char *const places[] = {"/sys/fs/agentcg", "/run/agentcg/fs"};
-	const char *given = g_getenv("AGENTCG_FS");
-
-	if (given && *given)
-		return given;
-	for (unsigned int i = 0; i < G_N_ELEMENTS(places); i++)
-		if (usable(places[i]))
-			return places[i];
-	return NULL;
-}
-
-bool acg_tree_is_there(const char *root)
-{
-	return root && usable(root);
-}
 
 int acg_no_tree(const char *verb)
 {

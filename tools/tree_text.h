@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The tree as its users see it: where it is, and its files as text. Without JSON (tools/tree.h), so
- * that what stands in front of each command starts fast.
- */
+/* The tree's files as its users see them: as text. As JSON: tools/tree.h. */
 #ifndef AGENTCG_TOOLS_TREE_TEXT_H
 #define AGENTCG_TOOLS_TREE_TEXT_H
 
 #include <stdarg.h>
-#include <stdbool.h>
 
 #include "bpf/error.h"
-
-/*
- * $AGENTCG_FS, else whichever of /sys/fs/agentcg and /run/agentcg/fs opens for writing markers or
- * can be read. Static; NULL: there is none.
- */
-const char *acg_tree_find(void);
-
-/* False: NULL, or there is nothing like a tree at $AGENTCG_FS. */
-bool acg_tree_is_there(const char *root);
+#include "tools/tree_find.h"
 
 /* Says on standard error that there is no tree, and what to do; returns the exit status for it. */
 int acg_no_tree(const char *verb);

@@ -265,14 +265,15 @@ static void check_daemon(struct report *report)
 static void check_shell(struct report *report)
 {
 	g_autofree char *shell = g_find_program_in_path("agentcg-shell");
-	g_autofree char *real = acg_shell_find("bash");
 	const char *prefix = g_getenv("CLAUDE_CODE_SHELL_PREFIX"), *variable = g_getenv("SHELL");
+	char real[PATH_MAX];
+	bool found = acg_shell_find("bash", real);
 
 	tell(report, shell ? GOOD : COULD_BE, "command -v agentcg-shell",
 	     "install agentcg's tools where agents run",
 	     shell ? "agentcg-shell is in $PATH" : "agentcg-shell is not in $PATH");
-	tell(report, real ? GOOD : BAD, "command -v bash", "install bash", "the real bash is %s",
-	     real ? real : "nowhere");
+	tell(report, found ? GOOD : BAD, "command -v bash", "install bash", "the real bash is %s",
+	     found ? real : "nowhere");
 	if (prefix)
 		tell(report, g_str_has_suffix(prefix, "agentcg-shell") ? GOOD : COULD_BE, NULL,
 		     "agentcg hook install claude-code", "CLAUDE_CODE_SHELL_PREFIX is %s", prefix);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The verbs of agentcg, one file each. argv[0] is the verb; each returns the exit status. */
+/* The verbs of agentcg, one file each, but for those of tools/front.h. argv[0] is the verb; each returns the exit status. */
 #ifndef AGENTCG_TOOLS_VERBS_H
 #define AGENTCG_TOOLS_VERBS_H
 
 #include <glib.h>
 
-#define ACG_EXIT_USAGE 2
+#include "tools/front.h"
 
 int acg_verb_adopt(int argc, char **argv);
 int acg_verb_characterize(int argc, char **argv);
@@ -21,9 +21,8 @@ int acg_verb_mcp(int argc, char **argv);
 int acg_verb_oci_hook(int argc, char **argv);
 int acg_verb_replay(int argc, char **argv);
 int acg_verb_report(int argc, char **argv);
-int acg_verb_run(int argc, char **argv);
 int acg_verb_set(int argc, char **argv);
-int acg_verb_shell(int argc, char **argv);
+int acg_verb_shell_log(int argc, char **argv);
 int acg_verb_status(int argc, char **argv);
 int acg_verb_thaw(int argc, char **argv);
 int acg_verb_top(int argc, char **argv);

@@ -87,6 +87,22 @@ echo "# feedback goes to standard error, after the command"
 in_agent a 'agentcg run --id late --timeout 0.2 -- sleep 1000' 2> "$work/err" || true
 like "feedback" "$(cat "$work/err")" "^agentcg: Stopped after 0.2 s, its timeout"
 
+echo "# a wrong hint is told and left out, a wrong option is not"
+got=0
+in_agent a 'agentcg run --id odd --hint "cpu:batch, lots" -- sh -c "tail -n 1 /proc/self/cgroup; exit 3"' > "$work/out" 2> "$work/err" || got=$?
+is "the command's status" $got 3
+like "its call" "$(cat "$work/out")" '/a/call-odd$'
+is "the words" "$(cat "$work/err")" 'agentcg: the hint is left out: memory is low, medium, high or a size such as 512M, not "lots"'
+is "its hint" "$(jq -r .hint <<< "$(ended a odd)")" ""
+in_agent a 'agentcg run --id two -H memory:64m -H "pids:9 cpu:batch" -- true' || fail "two hints"
+is "two hints" "$(jq -r .hint <<< "$(ended a two)")" "memory=67108864 cpu=batch pids=9"
+got=0
+agentcg run --nothing -- true 2> "$work/err" || got=$?
+is "an option that there is not" "$got $(tail -n 1 "$work/err")" "2 see agentcg run --help"
+got=0
+agentcg run --quiet 2> "$work/err" || got=$?
+is "no command" "$got $(cut -c1-28 "$work/err")" "2 agentcg run: give a command:"
+
 echo "# no call: the command runs all the same, and it is said once"
 got=0
 agentcg run -- sh -c 'exit 4' 2> "$work/err" || got=$?
