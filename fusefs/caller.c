@@ -20,23 +20,59 @@ struct pidfd_info_first {
 #define PIDFD_GET_INFO_FIRST    _IOWR(0xFF, 11, struct pidfd_info_first)
 #define PIDFD_THREAD_FLAG       O_EXCL
 
-/* The id of the thread's v2 cgroup; 0: not to be had. */
-static uint64_t cgroup_id(pid_t tid)
+struct acg_pidfd {
+	pid_t tid; /* 0: none is kept */
+	int fd;    /* -1: none */
+};
+
+/* The id of the thread's v2 cgroup; 0: not to be had, as of one that is gone. */
+static uint64_t ask(int fd)
 {
 	struct pidfd_info_first info = {.mask = PIDFD_INFO_CGROUPID_BIT};
-	int fd = syscall(SYS_pidfd_open, tid, PIDFD_THREAD_FLAG);
-	int ret;
+	int ret = ioctl(fd, PIDFD_GET_INFO_FIRST, &info);
 
-	if (fd < 0)
-		return 0;
-	ret = ioctl(fd, PIDFD_GET_INFO_FIRST, &info);
-	close(fd);
 	return ret < 0 || !(info.mask & PIDFD_INFO_CGROUPID_BIT) ? 0 : info.cgroupid;
 }
 
-bool acg_caller_pidfd_works(void)
+static void forget(struct acg_pidfd *pidfd)
 {
-	return cgroup_id(getpid()) != 0;
+	if (pidfd->fd >= 0)
+		close(pidfd->fd);
+	*pidfd = (struct acg_pidfd){.fd = -1};
+}
+
+/* The number may be another's by now: a pidfd knows that its thread is gone. */
+static uint64_t cgroup_id(struct acg_pidfd *pidfd, pid_t tid)
+{
+	uint64_t id = pidfd->tid == tid ? ask(pidfd->fd) : 0;
+
+	if (id)
+		return id;
+	forget(pidfd);
+	pidfd->fd = syscall(SYS_pidfd_open, tid, PIDFD_THREAD_FLAG);
+	if (pidfd->fd < 0)
+		return 0;
+	pidfd->tid = tid;
+	return ask(pidfd->fd);
+}
+
+struct acg_pidfd *acg_pidfd_new(void)
+{
+	struct acg_pidfd *pidfd = g_new(struct acg_pidfd, 1);
+
+	*pidfd = (struct acg_pidfd){.fd = -1};
+	if (cgroup_id(pidfd, getpid()))
+		return pidfd;
+	acg_pidfd_free(pidfd);
+	return NULL;
+}
+
+void acg_pidfd_free(struct acg_pidfd *pidfd)
+{
+	if (!pidfd)
+		return;
+	forget(pidfd);
+	g_free(pidfd);
 }
 
 /* NULL: that of no node, though it may lie below one. */
@@ -131,10 +167,12 @@ static struct acg_node *node_below(const struct acg_registry *registry, struct a
 		     : NULL; /* in the agent, in a cgroup that is not ours: its own process */
 }
 
-int acg_process_node(const struct acg_registry *registry, const char *root_path, bool by_pidfd,
-		     pid_t pid, struct acg_node **ret_node, GError **error)
+int acg_process_node(const struct acg_registry *registry, const char *root_path,
+		     struct acg_pidfd *by_pidfd, pid_t pid, struct acg_node **ret_node,
+		     GError **error)
 {
-	struct acg_node *node = by_pidfd ? node_of_cgroup(registry, cgroup_id(pid)) : NULL;
+	struct acg_node *node =
+		by_pidfd ? node_of_cgroup(registry, cgroup_id(by_pidfd, pid)) : NULL;
 	g_autofree char *path = NULL;
 	int ret = node ? 0 : acg_proc_cgroup(pid, &path, error);
 
@@ -144,9 +182,9 @@ int acg_process_node(const struct acg_registry *registry, const char *root_path,
 	return 0;
 }
 
-int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, bool by_pidfd,
-		       pid_t tid, uid_t uid, gid_t gid, struct acg_caller *ret_caller,
-		       GError **error)
+int acg_caller_resolve(const struct acg_registry *registry, const char *root_path,
+		       struct acg_pidfd *by_pidfd, pid_t tid, uid_t uid, gid_t gid,
+		       struct acg_caller *ret_caller, GError **error)
 {
 	struct acg_caller caller = {.tid = tid, .uid = uid, .gid = gid};
 	int ret;

@@ -23,16 +23,21 @@ struct acg_caller {
 	bool ns_init;              /* first process of a nested pid namespace */
 };
 
-/* True if the kernel tells a thread's cgroup by its pidfd (PIDFD_GET_INFO, Linux 6.13): half the work of reading it from /proc. */
-bool acg_caller_pidfd_works(void);
+/*
+ * Asks the kernel for a thread's cgroup by its pidfd (PIDFD_GET_INFO, Linux 6.13), which is half the work of reading it from /proc, and
+ * keeps the pidfd of the last one who was asked for: most callers come several times in a row. NULL: this kernel does not tell.
+ */
+struct acg_pidfd;
+struct acg_pidfd *acg_pidfd_new(void);
+void acg_pidfd_free(struct acg_pidfd *pidfd);
 
 /*
- * Resolves a caller. Its cgroup, if by_pidfd and if it is a node's own, is known by its id; else it is the v2 line of
+ * Resolves a caller. Its cgroup, with by_pidfd (else NULL) and if it is a node's own, is known by its id; else it is the v2 line of
  * /proc/TID/cgroup; what lies below root_path (agentcg's root within the
  * cgroup2 mount, "/agentcg") is NAME/[agent-SUB/...](self|call-ID)[/...], looked up by name in the registry.
  * ESRCH: the thread is gone or not visible (tid 0).
  */
-int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, bool by_pidfd,
+int acg_caller_resolve(const struct acg_registry *registry, const char *root_path, struct acg_pidfd *by_pidfd,
 		       pid_t tid, uid_t uid, gid_t gid, struct acg_caller *ret_caller,
 		       GError **error);
 
@@ -81,7 +86,7 @@ struct acg_node *acg_caller_node_of_path(const struct acg_registry *registry, co
 					 const char *path);
 
 /* The self or call that a process is in, or NULL outside every agent; ESRCH: no such process. */
-int acg_process_node(const struct acg_registry *registry, const char *root_path, bool by_pidfd,
+int acg_process_node(const struct acg_registry *registry, const char *root_path, struct acg_pidfd *by_pidfd,
 		     pid_t pid, struct acg_node **ret_node, GError **error);
 
 #endif

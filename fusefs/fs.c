@@ -26,7 +26,7 @@ struct acg_fs *acg_fs_new(const char *root_path, struct acg_shared *shared, int 
 	}
 	fs->shared = shared;
 	fs->root_path = g_strdup(root_path);
-	fs->by_pidfd = acg_caller_pidfd_works();
+	fs->by_pidfd = acg_pidfd_new();
 	fs->texts = acg_kept_new(ACG_TEXT_PER_AGENT);
 	fs->listings = by_handle((GDestroyNotify)g_ptr_array_unref);
 	fs->backings = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
@@ -45,6 +45,7 @@ void acg_fs_free(struct acg_fs *fs)
 	g_hash_table_unref(fs->listings);
 	acg_kept_free(fs->texts);
 	acg_opens_free(fs->opens);
+	acg_pidfd_free(fs->by_pidfd);
 	g_free(fs->adopt_error);
 	g_free(fs->root_path);
 	g_free(fs);

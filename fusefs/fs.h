@@ -27,7 +27,7 @@ enum acg_init {
 
 struct acg_fs {
 	struct acg_manager *manager; /* borrowed */
-	bool by_pidfd;   /* acg_caller_pidfd_works() */
+	struct acg_pidfd *by_pidfd;  /* NULL: callers are looked up in /proc */
 	char *root_path; /* of agentcg's cgroup root within the cgroup2 mount: "/agentcg" */
 	int fuse_fd;                  /* borrowed; for what libfuse has no function for */
 	struct acg_shared *shared;    /* borrowed */

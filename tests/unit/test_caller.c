@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who is asking: cgroup paths to nodes, and this test's own processes, threads and pid namespaces as the kernel shows them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/unit/cgroup_mount.h"
 
+#include <linux/sched.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "fusefs/caller.h"
 #include "policy/enforcer.h"
@@ -93,17 +88,18 @@ static void parts_of_any_length(void **state)
 
 static void this_process(void **state)
 {
+	struct acg_pidfd *by_pidfd = acg_pidfd_new();
 	struct acg_caller caller;
 	struct world w;
 	pid_t pid = 0;
 
 	(void)state;
 	world_init(&w);
-	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", false, getpid(), 0, 0, &caller, NULL),
+	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", NULL, getpid(), 0, 0, &caller, NULL),
 			 0);
 	assert_null(caller.node);
-	if (acg_caller_pidfd_works())
-		assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", true, getpid(), 0, 0,
+	if (by_pidfd)
+		assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", by_pidfd, getpid(), 0, 0,
 						    &caller, NULL),
 				 0);
 	assert_int_equal(acg_caller_identify(&caller, NULL), 0);
@@ -117,6 +113,7 @@ static void this_process(void **state)
 	assert_int_equal(acg_caller_pid(&caller, 0, -1, &pid, NULL), 0);
 	assert_int_equal(pid, getpid()); /* 0 is oneself */
 	assert_int_equal(acg_process_uid(getpid()), getuid());
+	acg_pidfd_free(by_pidfd);
 	world_free(&w);
 }
 
@@ -129,12 +126,12 @@ static void nobody(void **state)
 
 	(void)state;
 	world_init(&w);
-	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", false, 0, 0, 0, &caller, &error),
+	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", NULL, 0, 0, 0, &caller, &error),
 			 -ESRCH); /* not visible to us: never taken for somebody */
 	assert_non_null(error);
 	assert_int_equal(
-		acg_caller_resolve(w.registry, "/agentcg", false, INT32_MAX, 0, 0, &caller, NULL), -ESRCH);
-	assert_int_equal(acg_process_node(w.registry, "/agentcg", false, INT32_MAX, &node, NULL), -ESRCH);
+		acg_caller_resolve(w.registry, "/agentcg", NULL, INT32_MAX, 0, 0, &caller, NULL), -ESRCH);
+	assert_int_equal(acg_process_node(w.registry, "/agentcg", NULL, INT32_MAX, &node, NULL), -ESRCH);
 	assert_int_equal(acg_process_uid(INT32_MAX), (uid_t)-1);
 	world_free(&w);
 }
@@ -157,7 +154,7 @@ static void threads_are_counted(void **state)
 	world_init(&w);
 	assert_int_equal(pipe(ends), 0);
 	assert_int_equal(pthread_create(&thread, NULL, wait_for_end, &ends[0]), 0);
-	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", false, syscall(SYS_gettid), 0, 0,
+	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", NULL, syscall(SYS_gettid), 0, 0,
 					    &caller, NULL),
 			 0);
 	assert_int_equal(acg_caller_identify(&caller, NULL), 0);
@@ -166,6 +163,67 @@ static void threads_are_counted(void **state)
 	pthread_join(thread, NULL);
 	close(ends[0]);
 	world_free(&w);
+}
+
+/* A child with this very pid (0: any), which waits. 0: somebody else has it. */
+static pid_t start_as(pid_t pid)
+{
+	struct clone_args args = {.exit_signal = SIGCHLD,
+				  .set_tid = pid ? (uintptr_t)&pid : 0,
+				  .set_tid_size = pid ? 1 : 0};
+	pid_t child = syscall(SYS_clone3, &args, sizeof(args));
+
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(0);
+	}
+	return MAX(child, 0);
+}
+
+static void end_child(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Its pidfd is kept, but it is looked for anew each time, and a pid that is another's by now is not taken for the one before. */
+static void where_a_process_is_now(void **state)
+{
+	struct acg_pidfd *by_pidfd = cgroup_mount_there() ? acg_pidfd_new() : NULL;
+	struct acg_node *node = NULL;
+	struct cgroup_mount mount;
+	struct stat st;
+	struct world w;
+	pid_t child, second;
+
+	(void)state;
+	if (!by_pidfd)
+		skip();
+	world_init(&w);
+	mount = cgroup_mount_new();
+	assert_int_equal(fstat(mount.dirfd, &st), 0);
+	acg_registry_set_id(w.registry, &w.call->node, st.st_ino);
+	child = start_as(0);
+	assert_true(child > 0);
+	assert_int_equal(acg_process_node(w.registry, "/agentcg", by_pidfd, child, &node, NULL), 0);
+	assert_null(node);
+	assert_int_equal(acg_cgroup_write_u64(mount.dirfd, "cgroup.procs", child, NULL), 0);
+	assert_int_equal(acg_process_node(w.registry, "/agentcg", by_pidfd, child, &node, NULL), 0);
+	assert_ptr_equal(node, &w.call->node);
+	end_child(child);
+	assert_int_equal(acg_process_node(w.registry, "/agentcg", by_pidfd, child, &node, NULL),
+			 -ESRCH);
+	second = start_as(child);
+	if (second) {
+		assert_int_equal(
+			acg_process_node(w.registry, "/agentcg", by_pidfd, child, &node, NULL), 0);
+		assert_null(node);
+		end_child(second);
+	}
+	acg_pidfd_free(by_pidfd);
+	world_free(&w);
+	cgroup_mount_free(&mount);
 }
 
 /* A pid namespace of one process, of which the test sees the outside; 0: none can be made here. */
@@ -194,7 +252,7 @@ static void pids_in_another_namespace(void **state)
 	if (!child)
 		skip(); /* a build without privileges; the guests have them */
 	world_init(&w);
-	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", false, child, 0, 0, &caller, NULL), 0);
+	assert_int_equal(acg_caller_resolve(w.registry, "/agentcg", NULL, child, 0, 0, &caller, NULL), 0);
 	assert_int_equal(acg_caller_identify(&caller, NULL), 0);
 	assert_int_equal(caller.tgid, child);
 	assert_true(caller.ns_init);
@@ -221,6 +279,7 @@ int main(void)
 		cmocka_unit_test(this_process),
 		cmocka_unit_test(nobody),
 		cmocka_unit_test(threads_are_counted),
+		cmocka_unit_test(where_a_process_is_now),
 		cmocka_unit_test(pids_in_another_namespace),
 	};
 
