@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * favordynmods, an option of the cgroup2 file system for the whole machine. Without it a write to cgroup.procs waits for an RCU grace period
- * (10 to 20 ms on an idle machine), unless there was one a moment before; with it forks and exits cost a little more
- * (Documentation/admin-guide/cgroup-v2.rst). Once it was on, newer kernels (7.3, not 6.12) keep one part of it, a lock of each process's own, until
- * the next boot (cgroup_favor_dynmods() in kernel/cgroup/cgroup.c).
+ * favordynmods, an option of the cgroup2 file system for the whole machine. Without it a write to cgroup.procs waits for an RCU
+ * grace period, unless there was one a moment before (13 to 20 ms in guests, by tests/vm/long/dynmods-cost.sh); with it forks and
+ * exits are said to cost more (Documentation/admin-guide/cgroup-v2.rst). Once it was on, newer kernels (7.3, not 6.12) keep a part
+ * of it, a lock of each process's own, until the next boot (cgroup_favor_dynmods() in kernel/cgroup/cgroup.c).
  *
  * The kernel drops options that a change does not repeat, so all that are there are repeated, whatever they are.
  */
