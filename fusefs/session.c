@@ -305,7 +305,7 @@ static void collect_resent(struct acg_session *session, GQueue *requests)
 			continue;
 		if (ret <= 0)
 			break;
-		resent = request.resent;
+		resent = request.resent || request.silent;
 		copy = g_bytes_new(session->buf.mem, ret);
 		if (request.unique == session->fs->shared->journal.unique)
 			g_queue_push_head(requests, copy);

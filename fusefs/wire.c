@@ -24,6 +24,8 @@ struct acg_wire acg_wire_parse(const void *request, size_t size)
 	wire.unique = in->unique & ~UNIQUE_RESEND;
 	wire.resent = in->unique & UNIQUE_RESEND;
 	wire.init = in->opcode == FUSE_INIT;
+	wire.silent = in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET ||
+		      in->opcode == FUSE_INTERRUPT;
 	wire.read = in->opcode == FUSE_READ ? in->nodeid : 0;
 	wire.write = in->opcode == FUSE_WRITE ? in->nodeid : 0;
 	wire.dir = in->opcode == FUSE_MKDIR || in->opcode == FUSE_RMDIR ? in->nodeid : 0;

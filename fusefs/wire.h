@@ -21,6 +21,7 @@ struct acg_wire {
 	gid_t gid;
 	bool resent;     /* another worker was asked before us */
 	bool init;       /* FUSE_INIT */
+	bool silent;     /* nobody waits for an answer: the kernel puts these before all others */
 };
 
 struct acg_wire acg_wire_parse(const void *request, size_t size);
