@@ -42,7 +42,8 @@
 	100 /* between starts of workers that do not live; doubles if they do not even serve */
 #define BACKOFF_MAX 5000
 
-#define SPARE_NICE 10 /* added while one is started, since somebody serves meanwhile */
+#define SPARE_LATER 200 /* after somebody has begun to serve: whoever waited for that comes first */
+#define SPARE_NICE  10 /* added while one is started, since somebody serves meanwhile */
 
 /* More than one, since to start one takes longer than the next death may be away. */
 #define N_SPARES 3
@@ -81,7 +82,7 @@ struct supervisor {
 	int nice;
 	int backoff;
 	unsigned int short_lives; /* workers in a row that did not serve, or only for a moment */
-	int64_t restart_at;       /* msec; 0: not to be started */
+	int64_t start_at;         /* msec: a spare, or a worker if there is none; 0: neither */
 	int64_t stop_at;          /* when a worker that was told to end is killed */
 	/* A worker with requests to serve is looked at once a second; else one poll(2) waits for the first request. */
 	bool looking;
@@ -166,20 +167,19 @@ static void drop(struct worker *worker)
 	*worker = (struct worker){0};
 }
 
-static void restart_after(struct supervisor *s, int msec)
+static void start_after(struct supervisor *s, int msec)
 {
-	s->restart_at = now_msec() + msec;
+	s->start_at = now_msec() + msec;
 }
 
 static void back_off(struct supervisor *s)
 {
-	restart_after(s, s->backoff);
+	start_after(s, s->backoff);
 	s->backoff = s->backoff * 2 < BACKOFF_MAX ? s->backoff * 2 : BACKOFF_MAX;
 }
 
 static void start_worker(struct supervisor *s)
 {
-	s->restart_at = 0;
 	if (!start(s, &s->worker, s->exe_fd)) {
 		fail("cannot start", "a worker");
 		back_off(s);
@@ -260,6 +260,15 @@ static void ready_spares(struct supervisor *s)
 	give_turn(s);
 }
 
+static void start_next(struct supervisor *s)
+{
+	s->start_at = 0;
+	if (s->worker.pid)
+		start_spare(s);
+	else
+		start_worker(s);
+}
+
 /* In the place of `worker`, which is gone or about to be. */
 static void take(struct supervisor *s, struct worker *heir)
 {
@@ -269,7 +278,6 @@ static void take(struct supervisor *s, struct worker *heir)
 	}
 	s->worker = *heir;
 	*heir = (struct worker){0};
-	s->restart_at = 0;
 	setpriority(PRIO_PROCESS, s->worker.pid, s->nice);
 	if (s->worker.stage == STAGE_TURN)
 		stage(&s->worker, STAGE_GOING);
@@ -313,7 +321,9 @@ static void now_serves(struct supervisor *s)
 	}
 	if (!s->served)
 		tell_ready(s);
-	ready_spares(s); /* not before: it would hold the terminal that the supervisor has left by now */
+	give_turn(s);
+	if (!s->start_at) /* not yet: it would also hold the terminal that the supervisor has left by then */
+		start_after(s, SPARE_LATER);
 }
 
 /* --- a new binary ------------------------------------------------------------------------------------------- */
@@ -431,11 +441,11 @@ static void worker_died(struct supervisor *s, int status)
 		close(s->exe_fd);
 		s->exe_fd = s->last_exe_fd;
 		s->last_exe_fd = -1;
-		restart_after(s, 0);
+		start_after(s, 0);
 	} else if (spare && (spare->stage == STAGE_TURN || s->short_lives <= N_SPARES)) {
 		take(s, spare);
 	} else if (!s->short_lives) {
-		restart_after(s, 0);
+		start_after(s, 0);
 	} else {
 		kill_spares(s); /* of the same kind: they would not live longer */
 		back_off(s);
@@ -560,8 +570,8 @@ static void on_time(struct supervisor *s)
 	for (unsigned int i = 0; i < N_SPARES; i++)
 		if (overdue(&s->spares[i], now))
 			kill(s->spares[i].pid, SIGKILL);
-	if (s->restart_at && now >= s->restart_at)
-		start_worker(s);
+	if (s->start_at && now >= s->start_at)
+		start_next(s);
 	if (s->looking && s->worker.stage == STAGE_SERVING && now >= s->look_at)
 		look(s);
 }
@@ -577,7 +587,7 @@ static int next_timeout(const struct supervisor *s)
 {
 	int64_t at = 0, now = now_msec();
 
-	sooner(&at, s->restart_at);
+	sooner(&at, s->start_at);
 	if (s->stopping)
 		sooner(&at, s->stop_at);
 	if (s->looking && s->worker.stage == STAGE_SERVING)
