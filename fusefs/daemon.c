@@ -96,6 +96,11 @@ static struct acg_policy *policy_of(const char *path)
 
 static void keep_good(const struct daemon *daemon, const struct acg_policy *policy)
 {
+	g_autofree char *kept = NULL;
+
+	if (g_file_get_contents(daemon->good_path, &kept, NULL, NULL) &&
+	    strcmp(kept, policy->text) == 0)
+		return;
 	g_file_set_contents_full(daemon->good_path, policy->text, -1,
 				 G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL);
 }
@@ -225,6 +230,7 @@ static int make_parts(struct daemon *daemon, GError **error)
 		.dry_run = daemon->options->dry_run,
 		.events_memory = (char *)daemon->shared + ACG_SHARED_HEADER_SIZE,
 		.events_size = ACG_SHARED_EVENTS_SIZE,
+		.awaited = takes_over(daemon),
 		.log = log_line,
 	};
 	g_autofree char *root_path = NULL;

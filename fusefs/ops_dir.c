@@ -46,12 +46,12 @@ static void list_agents(GPtrArray *names, GHashTable *agents, const struct acg_c
 	}
 }
 
-static void list_calls(GPtrArray *names, const struct acg_agent *agent)
+static void list_calls(GPtrArray *names, struct acg_agent *agent)
 {
 	GHashTableIter iter;
 	void *value;
 
-	g_hash_table_iter_init(&iter, agent->calls);
+	g_hash_table_iter_init(&iter, acg_agent_calls(agent));
 	while (g_hash_table_iter_next(&iter, NULL, &value))
 		if (((struct acg_call *)value)->state != ACG_CALL_STARTING)
 			g_ptr_array_add(names, g_strdup(((struct acg_call *)value)->id));

@@ -34,7 +34,7 @@ static unsigned int subdirectories(const struct acg_fs *fs, const struct acg_pla
 
 	switch (place->index) {
 	case ACG_INDEX_CALLS:
-		return g_hash_table_size(place->agent->calls);
+		return g_hash_table_size(acg_agent_calls(place->agent));
 	case ACG_INDEX_AGENTS:
 		return g_hash_table_size(place->agent ? place->agent->agents : registry->agents);
 	default:

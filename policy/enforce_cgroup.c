@@ -96,20 +96,7 @@ static int open_directory(const struct cgroup_enforcer *self, const struct acg_n
 	return openat(parent_dirfd(self, node), directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Writing what is so already would wait for every cgroup below that is being removed. */
-static bool hands_down_all(const struct cgroup_enforcer *self, int dirfd)
-{
-	char now[256];
-
-	if (acg_cgroup_read(dirfd, "cgroup.subtree_control", now, sizeof(now), NULL) < 0)
-		return false;
-	for (unsigned int i = 0; i < G_N_ELEMENTS(controllers); i++)
-		if (self->has[i] && !acg_cgroup_has_word(now, controllers[i]))
-			return false;
-	return true;
-}
-
-static int open_group(struct cgroup_enforcer *self, struct acg_node *node, char *directory,
+static int open_group(const struct cgroup_enforcer *self, struct acg_node *node, char *directory,
 		      GError **error)
 {
 	int dirfd = open_directory(self, node, directory);
@@ -117,20 +104,17 @@ static int open_group(struct cgroup_enforcer *self, struct acg_node *node, char 
 
 	if (dirfd < 0 || fstat(dirfd, &st) < 0)
 		return acg_fail_errno(error, errno, "cannot open the cgroup %s", directory);
-	if (node->kind == ACG_KIND_AGENT && !node->agent->adopted &&
-	    !hands_down_all(self, dirfd)) {
-		int ret = acg_cgroup_write(dirfd, "cgroup.subtree_control", self->enable, error);
-
-		if (ret) {
-			close(dirfd);
-			return ret;
-		}
-	}
 	node->group = g_new0(struct acg_group, 1);
 	node->group->dirfd = dirfd;
 	node->group->id = st.st_ino;
 	node->group->name = directory;
 	return 0;
+}
+
+static int hand_down(const struct cgroup_enforcer *self, int dirfd, GError **error)
+{
+	return self->enable[0] ? acg_cgroup_write(dirfd, "cgroup.subtree_control", self->enable, error)
+			       : 0;
 }
 
 static int read_control(int dirfd, enum acg_control control, uint64_t *ret_value)
@@ -151,20 +135,50 @@ static int read_control(int dirfd, enum acg_control control, uint64_t *ret_value
 	return 0;
 }
 
-/* What is in force may be more than was noted: whoever set it may have been killed then. */
 static int cgroup_attach(struct acg_enforcer *enforcer, struct acg_node *node, const char *name,
 			 GError **error)
 {
 	char *directory = directory_name(node, name);
 	int ret = open_group(self_of(enforcer), node, directory, error);
 
-	if (ret) {
+	if (ret)
 		g_free(directory);
-		return ret;
-	}
+	return ret;
+}
+
+/* The kernel keeps whole pages. */
+static bool is_the_same(enum acg_control control, uint64_t ours, uint64_t kernels)
+{
+	bool in_pages = control == ACG_CONTROL_MEMORY_HIGH || control == ACG_CONTROL_MEMORY_MAX ||
+			control == ACG_CONTROL_SWAP_MAX || control == ACG_CONTROL_MEMORY_LOW;
+
+	return ours == kernels || (in_pages && ours - ours % getpagesize() == kernels);
+}
+
+/* Writing what is so already would wait for every cgroup below that is being removed. */
+static bool hands_down_all(const struct cgroup_enforcer *self, int dirfd)
+{
+	char now[256];
+
+	if (acg_cgroup_read(dirfd, "cgroup.subtree_control", now, sizeof(now), NULL) < 0)
+		return false;
+	for (unsigned int i = 0; i < G_N_ELEMENTS(controllers); i++)
+		if (self->has[i] && !acg_cgroup_has_word(now, controllers[i]))
+			return false;
+	return true;
+}
+
+static void cgroup_read_back(struct acg_enforcer *enforcer, struct acg_node *node)
+{
+	struct cgroup_enforcer *self = self_of(enforcer);
+	int dirfd = node->group->dirfd;
+	uint64_t value;
+
+	if (node->kind == ACG_KIND_AGENT && !node->agent->adopted && !hands_down_all(self, dirfd))
+		hand_down(self, dirfd, NULL);
 	for (unsigned int i = 0; i < ACG_N_CONTROLS; i++)
-		read_control(node->group->dirfd, i, &node->controls[i]);
-	return 0;
+		if (read_control(dirfd, i, &value) == 0 && !is_the_same(i, node->controls[i], value))
+			node->controls[i] = value;
 }
 
 /* An ended call of the same name may still be on its way out. */
@@ -213,8 +227,7 @@ static int settle_in(struct cgroup_enforcer *self, struct acg_node *node, GError
 
 	move_all(dirfd, node->group->dirfd);
 	acg_cgroup_write(dirfd, "memory.oom.group", "0", NULL);
-	return self->enable[0] ? acg_cgroup_write(dirfd, "cgroup.subtree_control", self->enable, error)
-			       : 0;
+	return hand_down(self, dirfd, error);
 }
 
 static int write_control(int dirfd, enum acg_control control, uint64_t value, GError **error);
@@ -286,6 +299,8 @@ static int cgroup_make(struct acg_enforcer *enforcer, struct acg_node *node, con
 		g_free(directory);
 		return ret;
 	}
+	if (node->kind == ACG_KIND_AGENT)
+		return hand_down(self, node->group->dirfd, error);
 	return node->kind == ACG_KIND_SELF && node->agent->adopted ? settle_in(self, node, error) : 0;
 }
 
@@ -598,6 +613,7 @@ static const struct acg_enforcer_ops cgroup_ops = {
 	.name = "cgroup",
 	.make = cgroup_make,
 	.attach = cgroup_attach,
+	.read_back = cgroup_read_back,
 	.remove = cgroup_remove,
 	.reclaim = cgroup_reclaim,
 	.set = cgroup_set,

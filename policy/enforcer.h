@@ -38,6 +38,9 @@ struct acg_enforcer_ops {
 	/* The same for a group that exists already (after a restart). */
 	int (*attach)(struct acg_enforcer *enforcer, struct acg_node *node, const char *name,
 		      GError **error);
+	/* Brings node->controls, which say what ought to be in force, to what the kernel has, which is the truth. For a group that was
+	 * attached: whoever set its limits may have been killed then, or somebody else set them. */
+	void (*read_back)(struct acg_enforcer *enforcer, struct acg_node *node);
 	/* Removes it and frees node->group; EBUSY: it has processes (group kept). */
 	int (*remove)(struct acg_enforcer *enforcer, struct acg_node *node, GError **error);
 	/* Sets a limit; a control that this kernel does not have: 0. May return before the kernel has reclaimed. */

@@ -211,7 +211,9 @@ int acg_engine_call_found(struct acg_engine *engine, struct acg_agent *agent, co
 /* told false: it may have been killed before it could say that the call has begun. */
 void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, bool told,
 			      struct acg_time now, GArray *actions);
-/* An ended call that history knows; to be filled in. Newest last. NULL: the agent has one with this ID. */
+/* The limits of a call, or of an agent and its self, as they ought to be: those that its node's controls do not have are set. */
+void acg_engine_limits(struct acg_engine *engine, struct acg_node *node, GArray *actions);
+/* An ended call that history knows; to be filled in. Newest first. NULL: the agent has a later one with this ID. */
 struct acg_call *acg_engine_call_past(struct acg_engine *engine, struct acg_agent *agent,
 				      const char *id);
 /* An ended call is forgotten, but nobody removed it by hand. */

@@ -18,11 +18,11 @@ static char *fresh_id(struct acg_agent *agent)
 
 	do
 		snprintf(id, sizeof(id), "c%" G_GUINT64_FORMAT, ++agent->next_id);
-	while (acg_agent_call(agent, id));
+	while (g_hash_table_contains(agent->calls, id));
 	return g_strdup(id);
 }
 
-static int check_begin(const struct acg_agent *agent, const char *id, GError **error)
+static int check_begin(struct acg_agent *agent, const char *id, GError **error)
 {
 	struct acg_call *old;
 	int ret = id ? acg_name_check(id, error) : 0;
@@ -85,7 +85,7 @@ int acg_engine_begin(struct acg_engine *engine, struct acg_agent *agent,
 		return ret;
 	acg_engine_expire(engine, agent, now);
 	id = begin->id ? g_strdup(begin->id) : fresh_id(agent);
-	old = acg_agent_call(agent, id);
+	old = g_hash_table_lookup(agent->calls, id);
 	if (old)
 		acg_registry_remove_call(engine->registry, old);
 	call = acg_registry_add_call(engine->registry, agent, id);

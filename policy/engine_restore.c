@@ -88,12 +88,22 @@ void acg_engine_call_restored(struct acg_engine *engine, struct acg_call *call, 
 	acg_engine_due(engine, call->spare_due);
 }
 
+void acg_engine_limits(struct acg_engine *engine, struct acg_node *node, GArray *actions)
+{
+	struct acg_call *call = acg_node_call(node);
+
+	if (call)
+		acg_engine_call_limits(engine, call, actions);
+	else
+		acg_engine_agent_limits(engine, node->agent, actions);
+}
+
 struct acg_call *acg_engine_call_past(struct acg_engine *engine, struct acg_agent *agent,
 				      const char *id)
 {
 	struct acg_call *call;
 
-	if (acg_agent_call(agent, id))
+	if (g_hash_table_contains(agent->calls, id))
 		return NULL;
 	call = acg_registry_add_call(engine->registry, agent, id);
 	call->recorded = true;
@@ -116,5 +126,5 @@ void acg_engine_call_past_known(struct acg_engine *engine, struct acg_call *call
 	call->state = ACG_CALL_ENDED;
 	agent->n_alive--;
 	engine->registry->n_alive--;
-	g_queue_push_tail(&agent->ended, call);
+	g_queue_push_head(&agent->ended, call);
 }

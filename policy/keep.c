@@ -131,8 +131,6 @@ static void found_event(uint64_t seq, const char *text, size_t len,
 			append_kept(acg_manager_eventlog(manager, node->agent), places[i].position,
 				    line);
 	}
-	g_free(manager->last_event);
-	manager->last_event = g_strdup(line);
 	g_ref_string_release(line);
 }
 
@@ -155,6 +153,7 @@ static void go_on_numbering(struct acg_manager *manager)
 void acg_manager_restore_events(struct acg_manager *manager)
 {
 	acg_eventring_each(&manager->event_ring, found_event, manager);
+	manager->last_event = g_strdup(g_queue_peek_tail(&manager->events.lines));
 	go_on_numbering(manager);
 	if (!manager->events.lines.length)
 		acg_eventlog_start(&manager->events, manager->event_seq);

@@ -246,7 +246,9 @@ int acg_manager_new(const struct acg_manager_options *options, struct acg_policy
 	read_ring(manager);
 	manager->engine->kernel_delays = acg_memory_tier_delays(manager->memory);
 	watch_memory(manager);
+	manager->unread = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	acg_manager_restore(manager, now);
+	acg_manager_restore_limits(manager, options->awaited);
 	prune_groups(manager);
 	acg_manager_event(manager, NULL, manager->last_event ? "took_over" : "started", NULL, NULL,
 			  now);
@@ -307,6 +309,9 @@ void acg_manager_free(struct acg_manager *manager)
 	acg_manager_save_root(manager, manager->event_seq);
 	if (manager->memory_source)
 		g_source_remove(manager->memory_source);
+	if (manager->unread_source)
+		g_source_remove(manager->unread_source);
+	g_array_unref(manager->unread);
 	g_hash_table_unref(manager->adopted_links);
 	g_ptr_array_foreach(manager->enforcers, free_enforcer, NULL);
 	g_ptr_array_unref(manager->enforcers);

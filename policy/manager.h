@@ -45,6 +45,7 @@ struct acg_manager_options {
 	struct acg_bpf *bpf;  /* borrowed; NULL: none. Its ring buffer is read */
 	struct acg_memory_tier *memory; /* borrowed; NULL: none */
 	struct acg_last last;
+	bool awaited; /* callers wait: whether restored limits are in force is looked at once they have answers */
 	struct acg_listener listener;
 	/* Structured log line (priority as syslog(3), then fields as g_log_structured would take): refusals, policy changes, ended
 	 * calls. NULL: none. */

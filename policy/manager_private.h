@@ -32,6 +32,9 @@ struct acg_manager {
 	char *state_error;          /* the first failure to keep an attribute; NULL: none yet */
 	uint64_t request;           /* acg_manager_set_request() */
 	struct acg_last last;       /* while restoring */
+	struct acg_past past;       /* what ended before */
+	GArray *unread;             /* uint64_t: of agents and calls whose limits were not read back yet */
+	unsigned int unread_source; /* GSource that does it; 0: none */
 	bool defers;                /* acg_manager_defer() */
 	struct acg_call *begun;     /* its event is to come; NULL: none */
 	struct acg_call *ending;    /* to be measured, recorded and removed; NULL: none */
@@ -124,5 +127,7 @@ void acg_manager_find_lost(struct acg_manager *manager);
 
 /* Finds the agents and calls that are in the cgroup root already. */
 void acg_manager_restore(struct acg_manager *manager, struct acg_time now);
+/* Then reads their limits back, now or later, a node in each turn of the main loop: what is not as it ought to be is set. */
+void acg_manager_restore_limits(struct acg_manager *manager, bool later);
 
 #endif

@@ -173,8 +173,8 @@ static void append_agents(GString *out, GHashTable *agents, struct acg_time now)
 
 	acg_json_open(out, "agents", '[');
 	for (GList *name = names; name; name = name->next) {
-		const struct acg_agent *agent = g_hash_table_lookup(agents, name->data);
-		g_autoptr(GList) ids = sorted_names(agent->calls);
+		struct acg_agent *agent = g_hash_table_lookup(agents, name->data);
+		g_autoptr(GList) ids = sorted_names(acg_agent_calls(agent));
 
 		append_agent(out, agent, acg_engine_largest_grant(agent, NULL));
 		acg_json_open(out, "all_calls", '[');

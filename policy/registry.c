@@ -68,10 +68,33 @@ static struct acg_call *fill_in(struct acg_call *call)
 	return call;
 }
 
+GHashTable *acg_agent_calls(struct acg_agent *agent)
+{
+	struct acg_past *past = g_steal_pointer(&agent->past);
+
+	if (past) {
+		past->n_agents--;
+		past->find(past->data, agent);
+	}
+	return agent->calls;
+}
+
+static void find_all_past(GHashTable *agents)
+{
+	g_autoptr(GPtrArray) all = acg_agents_all(agents);
+
+	for (unsigned int i = 0; i < all->len; i++)
+		acg_agent_calls(all->pdata[i]);
+}
+
 struct acg_node *acg_registry_node(const struct acg_registry *registry, uint64_t id)
 {
 	struct acg_node *node = g_hash_table_lookup(registry->nodes, &id);
 
+	if (!node && registry->past && registry->past->n_agents) {
+		find_all_past(registry->agents);
+		node = g_hash_table_lookup(registry->nodes, &id);
+	}
 	if (node && node->kind == ACG_KIND_CALL)
 		fill_in((struct acg_call *)node);
 	return node;
@@ -83,9 +106,11 @@ struct acg_agent *acg_registry_agent(const struct acg_registry *registry,
 	return g_hash_table_lookup(parent ? parent->agents : registry->agents, name);
 }
 
-struct acg_call *acg_agent_call(const struct acg_agent *agent, const char *id)
+struct acg_call *acg_agent_call(struct acg_agent *agent, const char *id)
 {
-	return fill_in(g_hash_table_lookup(agent->calls, id));
+	struct acg_call *call = g_hash_table_lookup(agent->calls, id);
+
+	return fill_in(call ? call : g_hash_table_lookup(acg_agent_calls(agent), id));
 }
 
 struct acg_call *acg_node_call(struct acg_node *node)
@@ -255,6 +280,8 @@ void acg_registry_remove_agent(struct acg_registry *registry, struct acg_agent *
 	forget_id(registry, &agent->self);
 	forget_id(registry, &agent->node);
 	registry->n_agents--;
+	if (agent->past)
+		agent->past->n_agents--;
 	registry->n_adopted -= agent->adopted != NULL;
 	g_hash_table_remove(agent->parent ? agent->parent->agents : registry->agents, agent->name);
 }

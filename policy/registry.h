@@ -166,6 +166,13 @@ struct acg_counters {
 	uint64_t throttled, frozen, killed, oom_kills;
 };
 
+/* What finds the ended calls of an agent that an earlier daemon had, once, when somebody asks for one. */
+struct acg_past {
+	void (*find)(void *data, struct acg_agent *agent);
+	void *data;
+	unsigned int n_agents; /* whose are still to be found */
+};
+
 struct acg_agent {
 	struct acg_node node;
 	struct acg_node self;
@@ -186,7 +193,8 @@ struct acg_agent {
 	struct acg_caps caps;
 	struct acg_self self_policy;
 	struct acg_hint hint; /* default of its calls */
-	GHashTable *calls;    /* id -> struct acg_call, owned; alive and ended */
+	GHashTable *calls;    /* id -> struct acg_call, owned; alive and ended, of which acg_agent_calls() finds all */
+	struct acg_past *past; /* borrowed; NULL: its ended calls are all there */
 	GQueue ended;         /* struct acg_call, oldest first; owned by `calls` */
 	GArray *forgotten;    /* uint64_t: cgroup ids of ended calls that were removed by hand, the last ones */
 	unsigned int n_alive; /* calls not ended */
@@ -212,6 +220,7 @@ struct acg_agent {
 struct acg_registry {
 	GHashTable *agents;    /* name -> struct acg_agent at the top, owned */
 	GHashTable *nodes;     /* &id -> struct acg_node of all that have an id, ended calls too */
+	struct acg_past *past; /* borrowed; NULL: there was no daemon before this one */
 	unsigned int n_agents; /* all, sub-agents too */
 	unsigned int n_alive;  /* calls alive, in all */
 	unsigned int n_adopted; /* agents whose cgroup somebody else made */
@@ -226,7 +235,9 @@ struct acg_node *acg_registry_node(const struct acg_registry *registry, uint64_t
 /* By name; NULL: no such. `parent` NULL: at the top. */
 struct acg_agent *acg_registry_agent(const struct acg_registry *registry,
 				     const struct acg_agent *parent, const char *name);
-struct acg_call *acg_agent_call(const struct acg_agent *agent, const char *id);
+struct acg_call *acg_agent_call(struct acg_agent *agent, const char *id);
+/* Its `calls`, all of them; nothing but the ID need be known of one that has ended. */
+GHashTable *acg_agent_calls(struct acg_agent *agent);
 
 /* Casts; the node's kind must fit (ACG_KIND_CALL, ACG_KIND_AGENT). */
 struct acg_call *acg_node_call(struct acg_node *node);

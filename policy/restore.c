@@ -5,7 +5,8 @@
  * their attributes (state.h), ended calls are in the history.
  *
  * First everything is found, then events are taken up, which belong to agents, then each is gone on with: what was half begun is
- * finished or removed, what has no process any more ends.
+ * finished or removed, what has no process any more ends. Callers may be waiting meanwhile, so limits, which are in force as a rule,
+ * are left for later: then the kernel's files are read, and what is not as it ought to be is set.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@
 /* A call that was found, to be gone on with. */
 struct found {
 	struct acg_call *call;
-	bool told; /* that it has begun */
+	bool told;      /* that it has begun */
+	bool populated; /* whoever leaves later is heard of */
 };
 
 struct restore {
@@ -75,78 +77,6 @@ static void state_is_unknown(struct restore *restore, struct acg_node *node, con
 	report(restore, node, error);
 }
 
-/* --- calls -------------------------------------------------------------------------------------------------- */
-
-/* A cgroup whose call is in the history already: the daemon was killed before it was removed. */
-static bool is_past(const struct acg_agent *agent, const char *id, int dirfd)
-{
-	const struct acg_call *call = acg_agent_call(agent, id);
-	struct stat st;
-
-	return call && call->state == ACG_CALL_ENDED && fstat(dirfd, &st) == 0 &&
-	       call->node.id == st.st_ino;
-}
-
-static int read_call(struct restore *restore, struct acg_call *call, bool *ret_told)
-{
-	const struct acg_last *last = &restore->manager->last;
-	g_autofree char *text = attribute_of(restore, &call->node);
-	bool empty = !acg_cgroup_populated(call->node.group->dirfd), asked;
-	g_autoptr(GError) error = NULL;
-
-	*ret_told = true;
-	if (!text) /* the daemon was killed before it could write one, or it never did */
-		return empty ? -ENODATA : 0;
-	if (acg_state_read_call(text, call, &error) < 0)
-		state_is_unknown(restore, &call->node, error);
-	asked = last->request && call->request == last->request;
-	*ret_told = !asked || call->request_step + 1 < last->steps;
-	return asked && empty && !last->finished && call->request_step >= last->steps ? -ENODATA
-										      : 0;
-}
-
-static void find_call(struct restore *restore, struct acg_agent *agent, int dirfd, const char *id)
-{
-	struct acg_manager *manager = restore->manager;
-	struct found found;
-
-	if (is_past(agent, id, dirfd)) {
-		g_autofree char *name = g_strconcat("call-", id, NULL);
-
-		acg_cgroup_remove(agent->node.group->dirfd, name, NULL);
-		return;
-	}
-	if (acg_engine_call_found(manager->engine, agent, id, restore->now, &found.call) < 0)
-		return;
-	if (attach(restore, &found.call->node, found.call->id) < 0) {
-		acg_engine_begin_failed(manager->engine, found.call);
-		return;
-	}
-	if (read_call(restore, found.call, &found.told) == 0) {
-		g_array_append_val(restore->calls, found);
-		return;
-	}
-	/* Half begun, and nobody came in: as if it had never been. Its marker is sent again. */
-	acg_manager_discard(manager, &found.call->node);
-	acg_engine_begin_failed(manager->engine, found.call);
-}
-
-static void go_on_with_call(struct restore *restore, const struct found *found)
-{
-	struct acg_manager *manager = restore->manager;
-	g_autoptr(GArray) actions = acg_actions_new();
-	struct acg_call *call = found->call;
-	bool populated;
-
-	acg_engine_call_restored(manager->engine, call, found->told, restore->now, actions);
-	acg_manager_apply_all(manager, actions, restore->now);
-	populated = acg_manager_read_usage(manager, &call->node).populated;
-	if (call->ending)
-		acg_manager_vacated(manager, call, false, restore->now);
-	else if (call->inhabited && !call->by_mkdir && !populated)
-		acg_manager_vacated(manager, call, true, restore->now);
-}
-
 /* --- ended calls -------------------------------------------------------------------------------------------- */
 
 static bool was_forgotten(const struct acg_agent *agent, uint64_t id)
@@ -157,43 +87,26 @@ static bool was_forgotten(const struct acg_agent *agent, uint64_t id)
 	return false;
 }
 
-/* A later line with the same ID is about a later call. What else is in the line is read when somebody asks for the call. */
-static void find_past(struct restore *restore, struct acg_agent *agent, const char *line)
+/* What else is in the line is read when somebody asks for the call. */
+static void find_past(struct acg_engine *engine, struct acg_agent *agent, const char *line,
+		      struct acg_time now)
 {
-	struct acg_engine *engine = restore->manager->engine;
 	struct acg_state_past past;
 	struct acg_call *call;
 
-	if (acg_state_scan_past(line, restore->now, &past, NULL) < 0)
+	if (acg_state_scan_past(line, now, &past, NULL) < 0)
 		return;
-	call = acg_agent_call(agent, past.id);
-	if (call)
-		acg_engine_forget_past(engine, call);
 	call = acg_engine_call_past(engine, agent, past.id);
+	if (!call)
+		return;
 	call->node.id = past.cgroup;
 	call->start = call->end = past.end;
 	call->past_line = g_strdup(line);
 	acg_engine_call_past_known(engine, call);
 }
 
-/* The last lines of the agent's history, as many as ended calls are kept. */
-static void find_ended(struct restore *restore, struct acg_agent *agent)
-{
-	struct acg_manager *manager = restore->manager;
-	g_autofree char *path = acg_agent_path(agent);
-	g_autoptr(GString) text = g_string_new(NULL);
-	g_auto(GStrv) lines = NULL;
-
-	if (!manager->history ||
-	    acg_history_tail(manager->history, path, ACG_ENDED_KEPT, text, NULL) < 0)
-		return;
-	lines = g_strsplit(text->str, "\n", -1);
-	for (unsigned int i = 0; lines[i]; i++)
-		find_past(restore, agent, lines[i]);
-}
-
 /* Those that somebody removed, or that are too old, were there only to tell that they are recorded. */
-static void drop_forgotten(struct restore *restore, struct acg_agent *agent)
+static void drop_forgotten(struct acg_engine *engine, struct acg_agent *agent, struct acg_time now)
 {
 	g_autoptr(GList) calls = g_hash_table_get_values(agent->calls);
 
@@ -201,15 +114,115 @@ static void drop_forgotten(struct restore *restore, struct acg_agent *agent)
 		struct acg_call *call = at->data;
 
 		if (call->state == ACG_CALL_ENDED && was_forgotten(agent, call->node.id))
-			acg_engine_forget_past(restore->manager->engine, call);
+			acg_engine_forget_past(engine, call);
 	}
-	acg_engine_expire(restore->manager->engine, agent, restore->now);
+	acg_engine_expire(engine, agent, now);
+}
+
+/* The last lines of the agent's history, as many as ended calls are kept; those from after the restart are known already. */
+static void find_ended(void *data, struct acg_agent *agent)
+{
+	struct acg_manager *manager = data;
+	struct acg_time now = acg_manager_now();
+	g_autofree char *path = acg_agent_path(agent);
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_auto(GStrv) lines = NULL;
+
+	if (acg_history_tail(manager->history, path, ACG_ENDED_KEPT, text, NULL) < 0)
+		return;
+	lines = g_strsplit(text->str, "\n", -1);
+	for (unsigned int i = g_strv_length(lines); i-- > 0;)
+		find_past(manager->engine, agent, lines[i], now);
+	drop_forgotten(manager->engine, agent, now);
+}
+
+/* --- calls -------------------------------------------------------------------------------------------------- */
+
+/* False: the daemon was killed while it began the call, and nobody came in. */
+static bool read_call(struct restore *restore, struct found *found)
+{
+	const struct acg_last *last = &restore->manager->last;
+	struct acg_call *call = found->call;
+	g_autofree char *text = attribute_of(restore, &call->node);
+	g_autoptr(GError) error = NULL;
+	bool asked;
+
+	if (text && acg_state_read_call(text, call, &error) < 0)
+		state_is_unknown(restore, &call->node, error);
+	asked = last->request && call->request == last->request;
+	found->told = !asked || call->request_step + 1 < last->steps;
+	if (found->populated)
+		return true;
+	return text && (!asked || last->finished || call->request_step < last->steps);
+}
+
+/* An empty cgroup may be of a call that is in the history already: the daemon was killed before it was removed. */
+static bool is_past(struct acg_manager *manager, const struct found *found)
+{
+	const struct acg_node *node = &found->call->node;
+	g_autofree char *cgroup = g_strdup_printf("\"cgroup\":%" G_GUINT64_FORMAT "}", node->id);
+	g_autofree char *path = acg_agent_path(node->agent);
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	if (found->populated || found->call->recorded || !manager->history)
+		return found->call->recorded;
+	acg_history_tail(manager->history, path, ACG_ENDED_KEPT, text, NULL);
+	return strstr(text->str, cgroup);
+}
+
+static void find_call(struct restore *restore, struct acg_agent *agent, const char *id)
+{
+	struct acg_manager *manager = restore->manager;
+	struct found found;
+	bool begun, past;
+
+	if (acg_engine_call_found(manager->engine, agent, id, restore->now, &found.call) < 0)
+		return;
+	if (attach(restore, &found.call->node, found.call->id) < 0) {
+		acg_engine_begin_failed(manager->engine, found.call);
+		return;
+	}
+	found.populated = acg_cgroup_populated(found.call->node.group->dirfd);
+	begun = read_call(restore, &found);
+	past = begun && is_past(manager, &found);
+	if (begun && !past) {
+		g_array_append_val(restore->calls, found);
+		return;
+	}
+	/* As if it had never been. The marker of one that is half begun is sent again. */
+	acg_manager_discard(manager, &found.call->node);
+	acg_engine_begin_failed(manager->engine, found.call);
+	if (past) /* its ID may not have been counted yet */
+		find_ended(manager, agent);
+}
+
+/* Its limits are taken to be in force. */
+static void leave_limits(struct restore *restore, const struct acg_node *node, GArray *actions)
+{
+	for (unsigned int i = actions->len; i-- > 0;)
+		if (g_array_index(actions, struct acg_action, i).type == ACG_DO_SET)
+			g_array_remove_index(actions, i);
+	g_array_append_val(restore->manager->unread, node->id);
+}
+
+static void go_on_with_call(struct restore *restore, const struct found *found)
+{
+	struct acg_manager *manager = restore->manager;
+	g_autoptr(GArray) actions = acg_actions_new();
+	struct acg_call *call = found->call;
+
+	acg_engine_call_restored(manager->engine, call, found->told, restore->now, actions);
+	leave_limits(restore, &call->node, actions);
+	acg_manager_apply_all(manager, actions, restore->now);
+	if (call->ending)
+		acg_manager_vacated(manager, call, false, restore->now);
+	else if (call->inhabited && !call->by_mkdir && !found->populated)
+		acg_manager_vacated(manager, call, true, restore->now);
 }
 
 /* --- agents ------------------------------------------------------------------------------------------------- */
 
 static void each_directory(struct restore *restore, struct acg_agent *agent, int dirfd,
-			   const char *prefix,
 			   void (*fn)(struct restore *, struct acg_agent *, int, const char *))
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -218,19 +231,9 @@ static void each_directory(struct restore *restore, struct acg_agent *agent, int
 
 	if (!dir)
 		return;
-	while ((entry = readdir(dir))) {
-		const char *name = entry->d_name + strlen(prefix);
-		int child;
-
-		if (entry->d_type != DT_DIR || !g_str_has_prefix(entry->d_name, prefix) ||
-		    acg_name_check(name, NULL) < 0)
-			continue;
-		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (child < 0)
-			continue;
-		fn(restore, agent, child, name);
-		close(child);
-	}
+	while ((entry = readdir(dir)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			fn(restore, agent, fd, entry->d_name);
 	closedir(dir);
 }
 
@@ -242,9 +245,7 @@ static void read_agent(struct restore *restore, struct acg_agent *agent)
 
 	if (!text)
 		return;
-	if (acg_state_read_owner(text, agent, NULL) == 0 && (agent->namespace || agent->user))
-		acg_grant_agent(restore->manager->engine, agent);
-	if (acg_state_read_agent(text, agent, &events, &error) < 0)
+	if (acg_state_read_agent(text, restore->manager->engine, agent, &events, &error) < 0)
 		state_is_unknown(restore, &agent->node, error);
 	acg_eventlog_start(acg_manager_eventlog(restore->manager, agent), events);
 }
@@ -253,10 +254,9 @@ static void read_agent(struct restore *restore, struct acg_agent *agent)
  * One without `self` that has our attribute: the daemon was killed while it made or removed it, or somebody removed what was empty, as
  * systemd does when the unit that it lies in stops. With processes in it it is gone on with.
  */
-static bool is_whole_agent(int dirfd, const char *name)
+static bool is_whole_agent(int parent, int dirfd, const char *name)
 {
 	g_autofree char *text = NULL;
-	int parent;
 
 	if (acg_cgroup_has(dirfd, "self"))
 		return true;
@@ -265,24 +265,33 @@ static bool is_whole_agent(int dirfd, const char *name)
 		return false;
 	if (acg_cgroup_populated(dirfd))
 		return mkdirat(dirfd, "self", 0755) == 0;
-	parent = openat(dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	acg_cgroup_remove(parent, name, NULL); /* with the calls that had ended */
-	close(parent);
 	return false;
 }
 
-static void find_sub(struct restore *restore, struct acg_agent *parent, int dirfd, const char *name)
+static void find_directory(struct restore *restore, struct acg_agent *parent, int at,
+			   const char *directory, const char *name)
 {
-	g_autofree char *directory = g_strconcat("agent-", name, NULL);
+	int dirfd = openat(at, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (is_whole_agent(dirfd, directory))
+	if (dirfd < 0)
+		return;
+	if (is_whole_agent(at, dirfd, directory))
 		find_agent(restore, parent, dirfd, name);
+	close(dirfd);
 }
 
-static void find_top(struct restore *restore, struct acg_agent *none, int dirfd, const char *name)
+static void find_below(struct restore *restore, struct acg_agent *agent, int at, const char *name)
 {
-	if (is_whole_agent(dirfd, name))
-		find_agent(restore, none, dirfd, name);
+	if (g_str_has_prefix(name, "call-"))
+		find_call(restore, agent, name + strlen("call-"));
+	else if (g_str_has_prefix(name, "agent-"))
+		find_directory(restore, agent, at, name, name + strlen("agent-"));
+}
+
+static void find_top(struct restore *restore, struct acg_agent *none, int at, const char *name)
+{
+	find_directory(restore, none, at, name, name);
 }
 
 static void take_agent(struct restore *restore, struct acg_agent *agent, int dirfd)
@@ -296,10 +305,7 @@ static void take_agent(struct restore *restore, struct acg_agent *agent, int dir
 	}
 	read_agent(restore, agent);
 	g_ptr_array_add(restore->agents, agent);
-	find_ended(restore, agent);
-	each_directory(restore, agent, dirfd, "call-", find_call);
-	drop_forgotten(restore, agent);
-	each_directory(restore, agent, dirfd, "agent-", find_sub);
+	each_directory(restore, agent, dirfd, find_below);
 }
 
 static void find_agent(struct restore *restore, struct acg_agent *parent, int dirfd,
@@ -349,10 +355,74 @@ static void say_what_is_lost(struct restore *restore, struct acg_agent *agent)
 static void go_on_with_agent(struct restore *restore, struct acg_agent *agent)
 {
 	g_autoptr(GArray) actions = acg_actions_new();
+	bool made = agent->made;
 
 	acg_engine_agent_restored(restore->manager->engine, agent, actions);
+	if (restore->manager->history) {
+		agent->past = &restore->manager->past;
+		agent->past->n_agents++;
+	}
+	if (made)
+		leave_limits(restore, &agent->node, actions);
 	acg_manager_apply_all(restore->manager, actions, restore->now);
 	acg_manager_link_adopted(restore->manager, agent);
+}
+
+/* --- limits -------------------------------------------------------------------------------------------------- */
+
+static void read_back(struct acg_manager *manager, struct acg_node *node)
+{
+	for (unsigned int i = 0; i < manager->enforcers->len; i++) {
+		struct acg_enforcer *enforcer = manager->enforcers->pdata[i];
+
+		if (enforcer->ops->read_back)
+			enforcer->ops->read_back(enforcer, node);
+	}
+}
+
+static void restore_limits_of(struct acg_manager *manager, struct acg_node *node)
+{
+	g_autoptr(GArray) actions = acg_actions_new();
+
+	read_back(manager, node);
+	if (node->kind == ACG_KIND_AGENT) {
+		read_back(manager, &node->agent->self);
+		acg_agent_calls(node->agent);
+	}
+	acg_engine_limits(manager->engine, node, actions);
+	acg_manager_apply_all(manager, actions, acg_manager_now());
+	acg_manager_watch_limit(manager, node);
+}
+
+static void restore_next_limits(struct acg_manager *manager)
+{
+	GArray *unread = manager->unread;
+	struct acg_node *node = acg_registry_node(
+		manager->engine->registry, g_array_index(unread, uint64_t, unread->len - 1));
+
+	g_array_set_size(unread, unread->len - 1);
+	if (node && node->group) /* else it has gone meanwhile */
+		restore_limits_of(manager, node);
+}
+
+static gboolean on_unread(void *data)
+{
+	struct acg_manager *manager = data;
+
+	restore_next_limits(manager);
+	if (manager->unread->len)
+		return G_SOURCE_CONTINUE;
+	manager->unread_source = 0;
+	return G_SOURCE_REMOVE;
+}
+
+void acg_manager_restore_limits(struct acg_manager *manager, bool later)
+{
+	while (manager->unread->len && !later)
+		restore_next_limits(manager);
+	if (manager->unread->len)
+		manager->unread_source =
+			g_idle_add_full(G_PRIORITY_DEFAULT, on_unread, manager, NULL);
 }
 
 /* A call either lives or has ended: what was counted before is made to fit what was found. */
@@ -370,8 +440,10 @@ void acg_manager_restore(struct acg_manager *manager, struct acg_time now)
 	g_autoptr(GArray) calls = g_array_new(FALSE, FALSE, sizeof(struct found));
 	struct restore restore = {manager, now, agents, calls};
 
+	manager->past = (struct acg_past){.find = find_ended, .data = manager};
+	manager->engine->registry->past = &manager->past;
 	if (first && strcmp(first->ops->name, "cgroup") == 0)
-		each_directory(&restore, NULL, acg_enforcer_cgroup_dirfd(first), "", find_top);
+		each_directory(&restore, NULL, acg_enforcer_cgroup_dirfd(first), find_top);
 	acg_manager_each_adopted(manager, find_adopted, &restore);
 	acg_manager_restore_events(manager);
 	for (unsigned int i = 0; i < agents->len; i++)

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "policy/grant.h"
 #include "policy/json.h"
 
-#define TEXT_MAX (64 * 1024) /* the kernel's bound for an attribute */
+#define TEXT_MAX   (64 * 1024) /* the kernel's bound for an attribute */
+#define TEXT_USUAL 4096	       /* the kernel clears as much as is asked for */
 
 enum type { TYPE_U64, TYPE_U32, TYPE_I64, TYPE_INT, TYPE_BOOL, TYPE_STRING };
 
@@ -66,13 +68,10 @@ static const struct field call_fields[] = {
 	CALL(TYPE_U64, oom_told),     CALL(TYPE_U32, causes_told),
 };
 
-static const struct field owner_fields[] = {
+static const struct field agent_fields[] = {
 	AGENT(TYPE_STRING, namespace),
 	AGENT(TYPE_STRING, user),
 	AGENT(TYPE_U32, uid),
-};
-
-static const struct field agent_fields[] = {
 	AGENT(TYPE_U64, request),
 	AGENT(TYPE_BOOL, made),
 	TIME(acg_agent, start),
@@ -198,7 +197,6 @@ char *acg_state_agent(const struct acg_agent *agent, uint64_t events)
 				   agent->budget.cpu_max};
 	GString *out = begin_text();
 
-	write_fields(out, owner_fields, G_N_ELEMENTS(owner_fields), agent);
 	write_fields(out, agent_fields, G_N_ELEMENTS(agent_fields), agent);
 	acg_json_string(out, "adopted", agent->adopted); /* only read by acg_state_is_adopted() */
 	write_limits(out, "limits", limits, G_N_ELEMENTS(limits));
@@ -365,19 +363,8 @@ int acg_state_read_call(const char *text, struct acg_call *call, GError **error)
 	return 0;
 }
 
-int acg_state_read_owner(const char *text, struct acg_agent *agent, GError **error)
-{
-	g_autoptr(JsonNode) node = NULL;
-	int ret = open_text(text, &node, error);
-
-	if (!ret)
-		read_fields(json_node_get_object(node), owner_fields, G_N_ELEMENTS(owner_fields),
-			    agent);
-	return ret;
-}
-
-int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *ret_events,
-			 GError **error)
+/* Those that were written by hand. */
+static void read_budget(JsonObject *object, struct acg_agent *agent)
 {
 	uint64_t limits[] = {agent->budget.memory, agent->budget.swap, agent->budget.pids,
 			     agent->budget.cpu_max};
@@ -385,7 +372,16 @@ int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *re
 				    &agent->budget.cpu_max};
 	const enum acg_control controls[] = {ACG_CONTROL_MEMORY_MAX, ACG_CONTROL_SWAP_MAX,
 					     ACG_CONTROL_PIDS_MAX, ACG_CONTROL_CPU_MAX};
-	enum acg_priority from_policy = agent->priority;
+
+	read_limits(object, "limits", limits, G_N_ELEMENTS(limits));
+	for (unsigned int i = 0; i < G_N_ELEMENTS(limits); i++)
+		if (agent->limits_set & (1u << controls[i]))
+			*budget[i] = limits[i];
+}
+
+int acg_state_read_agent(const char *text, const struct acg_engine *engine, struct acg_agent *agent,
+			 uint64_t *ret_events, GError **error)
+{
 	g_autoptr(JsonNode) node = NULL;
 	JsonObject *object;
 	JsonArray *forgotten;
@@ -395,12 +391,10 @@ int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *re
 		return ret;
 	object = json_node_get_object(node);
 	read_fields(object, agent_fields, G_N_ELEMENTS(agent_fields), agent);
-	if (!agent->priority_set || agent->priority > ACG_PRIORITY_HIGH)
-		agent->priority = from_policy;
-	read_limits(object, "limits", limits, G_N_ELEMENTS(limits));
-	for (unsigned int i = 0; i < G_N_ELEMENTS(limits); i++)
-		if (agent->limits_set & (1u << controls[i]))
-			*budget[i] = limits[i];
+	if (agent->priority > ACG_PRIORITY_HIGH)
+		agent->priority_set = false;
+	acg_grant_agent(engine, agent); /* whose it is is known now */
+	read_budget(object, agent);
 	forgotten = array_of(object, "forgotten");
 	for (unsigned int i = 0; forgotten && i < json_array_get_length(forgotten); i++) {
 		uint64_t id = limit_of(json_array_get_element(forgotten, i));
@@ -498,16 +492,20 @@ bool acg_state_is_event(const char *line, const char *event, const char *agent, 
 
 char *acg_state_get(int dirfd, GError **error)
 {
-	g_autofree char *text = g_malloc(TEXT_MAX + 1);
-	ssize_t n = fgetxattr(dirfd, ACG_STATE_ATTRIBUTE, text, TEXT_MAX);
+	char usual[TEXT_USUAL];
+	g_autofree char *large = NULL;
+	char *text = usual;
+	ssize_t n = fgetxattr(dirfd, ACG_STATE_ATTRIBUTE, text, TEXT_USUAL);
 
-	if (n < 0) {
-		if (errno != ENODATA)
-			acg_fail_errno(error, errno, "cannot read " ACG_STATE_ATTRIBUTE);
-		return NULL;
+	if (n < 0 && errno == ERANGE) {
+		text = large = g_malloc(TEXT_MAX);
+		n = fgetxattr(dirfd, ACG_STATE_ATTRIBUTE, text, TEXT_MAX);
 	}
-	text[n] = '\0';
-	return g_strdup(text);
+	if (n >= 0)
+		return g_strndup(text, n);
+	if (errno != ENODATA)
+		acg_fail_errno(error, errno, "cannot read " ACG_STATE_ATTRIBUTE);
+	return NULL;
 }
 
 int acg_state_put(int dirfd, const char *text, GError **error)

@@ -10,7 +10,7 @@
 #ifndef AGENTCG_POLICY_STATE_H
 #define AGENTCG_POLICY_STATE_H
 
-#include "policy/registry.h"
+#include "policy/engine.h"
 
 #define ACG_STATE_ATTRIBUTE "trusted.agentcg"
 #define ACG_STATE_VERSION   1
@@ -28,10 +28,9 @@ char *acg_state_root(uint64_t events);
  * another version, or no such object; nothing was filled in.
  */
 int acg_state_read_call(const char *text, struct acg_call *call, GError **error);
-/* First, only what the policy's entry for the agent follows from: namespace and user. */
-int acg_state_read_owner(const char *text, struct acg_agent *agent, GError **error);
-int acg_state_read_agent(const char *text, struct acg_agent *agent, uint64_t *ret_events,
-			 GError **error);
+/* The policy's figures for the agent, too, since they follow from namespace and user; but limits that were written by hand stay. */
+int acg_state_read_agent(const char *text, const struct acg_engine *engine, struct acg_agent *agent,
+			 uint64_t *ret_events, GError **error);
 int acg_state_read_root(const char *text, uint64_t *ret_events, GError **error);
 
 /* True if the text is an agent's whose cgroup is somebody else's. */

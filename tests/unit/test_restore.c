@@ -13,12 +13,14 @@
 #include "policy/manager.h"
 #include "policy/state.h"
 
-/* last: what the daemon before came to. */
-static struct acg_manager *manager_after(const char *root, const char *run_dir,
-					 struct acg_last last)
+/* last: what the daemon before came to. awaited: callers wait. */
+static struct acg_manager *manager_for(const char *root, const char *run_dir, struct acg_last last,
+				       bool awaited)
 {
-	struct acg_manager_options options = {
-		.run_dir = run_dir, .enforcers = g_ptr_array_new(), .last = last};
+	struct acg_manager_options options = {.run_dir = run_dir,
+					      .enforcers = g_ptr_array_new(),
+					      .last = last,
+					      .awaited = awaited};
 	struct acg_policy *policy = acg_policy_new_default();
 	struct acg_manager *manager = NULL;
 	g_autoptr(GError) error = NULL;
@@ -30,6 +32,12 @@ static struct acg_manager *manager_after(const char *root, const char *run_dir,
 	assert_int_equal(acg_manager_new(&options, policy, &manager, NULL), 0);
 	acg_policy_unref(policy);
 	return manager;
+}
+
+static struct acg_manager *manager_after(const char *root, const char *run_dir,
+					 struct acg_last last)
+{
+	return manager_for(root, run_dir, last, false);
 }
 
 static struct acg_manager *manager_on(const char *root, const char *run_dir)
@@ -191,6 +199,74 @@ static void a_killed_daemons_successor_goes_on(void **state)
 		g_main_context_iteration(NULL, TRUE); /* its timer */
 	assert_int_equal(lines_of(manager, true), 3);
 	assert_int_equal(acg_manager_agent_remove(manager, agent_a(manager), NULL), 0);
+	acg_manager_free(manager);
+	cgroup_mount_free(&mount);
+	tmp_free(run_dir);
+}
+
+static uint64_t weight_of(const struct cgroup_mount *mount, const char *file)
+{
+	uint64_t value = 0;
+
+	acg_cgroup_read_u64(mount->dirfd, file, &value, NULL);
+	return value;
+}
+
+/* What is not as it ought to be is put right: at once, or where callers wait in the main loop. Without a cpu controller none is. */
+static void limits_are_read_back(void **state)
+{
+	struct cgroup_mount mount = cgroup_mount_new();
+	char *run_dir = tmp_new();
+	pid_t runs = daemon_that_is_killed(&mount, run_dir);
+	uint64_t agents = weight_of(&mount, "a/cpu.weight"),
+		 calls = weight_of(&mount, "a/call-runs/cpu.weight");
+	struct acg_manager *manager;
+
+	(void)state;
+	for (unsigned int awaited = 0; awaited < 2; awaited++) {
+		acg_cgroup_write(mount.dirfd, "a/cpu.weight", "7", NULL);
+		acg_cgroup_write(mount.dirfd, "a/call-runs/cpu.weight", "8", NULL);
+		manager = manager_for(mount.path, run_dir, (struct acg_last){0}, awaited);
+		if (awaited && agents) {
+			assert_int_equal(weight_of(&mount, "a/cpu.weight"), 7);
+			assert_int_equal(weight_of(&mount, "a/call-runs/cpu.weight"), 8);
+		}
+		while (weight_of(&mount, "a/cpu.weight") != agents)
+			g_main_context_iteration(NULL, TRUE);
+		assert_int_equal(weight_of(&mount, "a/call-runs/cpu.weight"), calls);
+		acg_manager_free(manager);
+	}
+	kill(runs, SIGKILL);
+	waitpid(runs, NULL, 0);
+	acg_cgroup_remove(mount.dirfd, "a", NULL);
+	cgroup_mount_free(&mount);
+	tmp_free(run_dir);
+}
+
+/* Those that ended before are found when somebody asks for one, in their places beside those that have ended since. */
+static void ended_calls_are_found_when_asked_for(void **state)
+{
+	struct cgroup_mount mount = cgroup_mount_new();
+	char *run_dir = tmp_new();
+	pid_t runs = daemon_that_is_killed(&mount, run_dir);
+	struct acg_manager *manager =
+		manager_for(mount.path, run_dir, (struct acg_last){0}, true);
+	struct acg_agent *agent = agent_a(manager);
+	const struct acg_call *last;
+	uint64_t over;
+
+	(void)state;
+	kill(runs, SIGKILL);
+	waitpid(runs, NULL, 0);
+	acg_manager_end(manager, g_hash_table_lookup(agent->calls, "runs"), 0, 0, NULL);
+	acg_manager_end(manager, begin(manager, agent, NULL, 0), 0, 0, NULL);
+	assert_int_equal(g_hash_table_size(acg_agent_calls(agent)), 3);
+	last = g_queue_peek_head(&agent->ended);
+	assert_string_equal(last->id, "over");
+	assert_int_equal(acg_agent_call(agent, "over")->exit, 7);
+	over = last->node.id;
+	assert_int_equal(acg_manager_agent_remove(manager, agent, NULL), 0);
+	assert_null(acg_registry_node(acg_manager_registry(manager), over));
 	acg_manager_free(manager);
 	cgroup_mount_free(&mount);
 	tmp_free(run_dir);
@@ -383,6 +459,8 @@ static void an_adopted_path_stays(void **state)
 	struct acg_registry *registry = acg_registry_new();
 	struct acg_agent *before = acg_registry_add_agent(registry, NULL, "before");
 	struct acg_agent *after = acg_registry_add_agent(registry, NULL, "after");
+	struct acg_policy *policy = acg_policy_new_default();
+	struct acg_engine *engine = acg_engine_new(policy);
 	g_autofree char *text = NULL;
 	uint64_t events;
 
@@ -391,10 +469,12 @@ static void an_adopted_path_stays(void **state)
 	before->next_id = 7;
 	text = acg_state_agent(before, 0);
 	acg_registry_adopt(registry, after, "/machine/after");
-	assert_int_equal(acg_state_read_agent(text, after, &events, NULL), 0);
+	assert_int_equal(acg_state_read_agent(text, engine, after, &events, NULL), 0);
 	assert_int_equal(after->next_id, 7);
 	assert_string_equal(after->adopted, "/machine/after");
 	acg_registry_free(registry);
+	acg_engine_free(engine);
+	acg_policy_unref(policy);
 }
 
 int main(void)
@@ -402,6 +482,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_there_is_found),
 		cmocka_unit_test(a_killed_daemons_successor_goes_on),
+		cmocka_unit_test(limits_are_read_back),
+		cmocka_unit_test(ended_calls_are_found_when_asked_for),
 		cmocka_unit_test(what_is_half_done_is_finished_or_undone),
 		cmocka_unit_test(what_was_answered_is_done),
 		cmocka_unit_test(an_unknown_attribute_stays_as_it_is),
