@@ -26,6 +26,7 @@ grep -q '^Seccomp:.*2' "/proc/$worker/status" || fail "Seccomp"
 echo 'sched = "auto"; agents = ({ match = "*"; budget = { memory = "512M"; }; });' > "$policy"
 systemctl reload agentcg
 until_true 'grep -q "^monitor on" "$mount/status"'
+until_true 'grep -q "^favordynmods on" "$mount/status"'
 case $ACG_KERNEL in
 6.12) ;;
 *) until_true 'grep -q "^sched_ext on" "$mount/status"' ;;
@@ -42,6 +43,8 @@ alive "after daemon-reexec"
 [[ "$(cat "$root/cgroup.subtree_control")" == *cpu*memory*pids* ]] || fail "controllers were taken away: $(cat "$root/cgroup.subtree_control")"
 [ "$(cat "$root/memory.low")" = max ] || fail "what the daemon set was taken back: memory.low $(cat "$root/memory.low")"
 
+grep -q "^favordynmods on" "$mount/status" || fail "an option of cgroup2 was taken away"
+
 echo "# the supervisor is killed: a file that is open goes on"
 exec 7< "$mount/agents/a/info"
 kill_supervisor
@@ -53,6 +56,7 @@ echo "# stop, start, restart: the agent lives on, events go on with their number
 before=$(tail -n 1 "$mount/events" | jq .seq)
 systemctl stop agentcg
 ! mountpoint -q "$mount" || fail "still mounted"
+! findmnt -n -o FS-OPTIONS -t cgroup2 | grep favordynmods || fail "an option of cgroup2 is left"
 rm -r "$mount" # made again, as after a reboot
 grep -q . "$root/a/call-life/cgroup.procs" || fail "stopping the service killed an agent"
 systemctl daemon-reload
