@@ -18,7 +18,7 @@ int acg_inode_place(const struct acg_registry *registry, uint64_t ino, struct ac
 	uint64_t id = ino >> 8;
 
 	if (id) {
-		place.node = acg_registry_node(registry, id);
+		place.node = acg_registry_find(registry, id);
 		if (!place.node)
 			return -ENOENT;
 		place.agent = place.node->agent;

@@ -124,7 +124,7 @@ static int call_meant(struct acg_fs *fs, struct acg_agent *agent, const struct a
 		return acg_fail(error, EINVAL,
 				"you are in no call of agent %s: name the call's ID", agent->name);
 	if (!own || (own->by_rule && open->call)) {
-		begun = acg_registry_node(acg_manager_registry(fs->manager), open->call);
+		begun = acg_registry_find(acg_manager_registry(fs->manager), open->call);
 		if (!begun || begun->kind != ACG_KIND_CALL)
 			return acg_fail(error, ENOENT,
 					"the call that was begun on this file is forgotten");

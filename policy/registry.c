@@ -91,13 +91,19 @@ struct acg_node *acg_registry_node(const struct acg_registry *registry, uint64_t
 {
 	struct acg_node *node = g_hash_table_lookup(registry->nodes, &id);
 
-	if (!node && registry->past && registry->past->n_agents) {
-		find_all_past(registry->agents);
-		node = g_hash_table_lookup(registry->nodes, &id);
-	}
 	if (node && node->kind == ACG_KIND_CALL)
 		fill_in((struct acg_call *)node);
 	return node;
+}
+
+struct acg_node *acg_registry_find(const struct acg_registry *registry, uint64_t id)
+{
+	struct acg_node *node = acg_registry_node(registry, id);
+
+	if (node || !registry->past || !registry->past->n_agents)
+		return node;
+	find_all_past(registry->agents);
+	return acg_registry_node(registry, id);
 }
 
 struct acg_agent *acg_registry_agent(const struct acg_registry *registry,

@@ -231,6 +231,8 @@ void acg_registry_free(struct acg_registry *registry);
 
 /* The node with this cgroup id, or NULL. Valid until the agent or call is removed. By this and acg_agent_call() a call is asked for. */
 struct acg_node *acg_registry_node(const struct acg_registry *registry, uint64_t id);
+/* The same, where it may be a call that ended while an earlier daemon ran (struct acg_past): a caller's or a watched cgroup is none. */
+struct acg_node *acg_registry_find(const struct acg_registry *registry, uint64_t id);
 
 /* By name; NULL: no such. `parent` NULL: at the top. */
 struct acg_agent *acg_registry_agent(const struct acg_registry *registry,

@@ -266,7 +266,7 @@ static void ended_calls_are_found_when_asked_for(void **state)
 	assert_int_equal(acg_agent_call(agent, "over")->exit, 7);
 	over = last->node.id;
 	assert_int_equal(acg_manager_agent_remove(manager, agent, NULL), 0);
-	assert_null(acg_registry_node(acg_manager_registry(manager), over));
+	assert_null(acg_registry_find(acg_manager_registry(manager), over));
 	acg_manager_free(manager);
 	cgroup_mount_free(&mount);
 	tmp_free(run_dir);
