@@ -42,7 +42,7 @@
 	100 /* between starts of workers that do not live; doubles if they do not even serve */
 #define BACKOFF_MAX 5000
 
-#define SPARE_LATER 200 /* after somebody has begun to serve: whoever waited for that comes first */
+#define SPARE_LATER 200 /* after somebody has begun to serve: whoever waited for that comes first, if there are others */
 #define SPARE_NICE  10 /* added while one is started, since somebody serves meanwhile */
 
 /* More than one, since to start one takes longer than the next death may be away. */
@@ -300,6 +300,15 @@ static struct worker *spare_with(struct supervisor *s, pid_t pid)
 	return NULL;
 }
 
+static unsigned int n_spares(const struct supervisor *s)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < N_SPARES; i++)
+		n += s->spares[i].pid != 0;
+	return n;
+}
+
 static void tell_ready(struct supervisor *s)
 {
 	s->served = true;
@@ -321,8 +330,11 @@ static void now_serves(struct supervisor *s)
 	}
 	if (!s->served)
 		tell_ready(s);
+	/* Not before: it would hold the terminal that the supervisor has left by now. */
 	give_turn(s);
-	if (!s->start_at) /* not yet: it would also hold the terminal that the supervisor has left by then */
+	if (n_spares(s) < 2)
+		start_spare(s);
+	else if (!s->start_at)
 		start_after(s, SPARE_LATER);
 }
 
