@@ -151,12 +151,28 @@ static void cut_to_own(struct acg_agent *agent)
 	agent->budget.cpu_max = MIN(agent->budget.cpu_max, own[ACG_CONTROL_CPU_MAX]);
 }
 
+/* No policy speaks of a sub-agent: only what was written by hand limits it, whatever the policy, and stays. */
+static void lift_limits(struct acg_agent *agent)
+{
+	const struct acg_budget before = agent->budget;
+
+	agent->budget = unbounded;
+	if (agent->limits_set & 1u << ACG_CONTROL_MEMORY_MAX)
+		agent->budget.memory = before.memory;
+	if (agent->limits_set & 1u << ACG_CONTROL_SWAP_MAX)
+		agent->budget.swap = before.swap;
+	if (agent->limits_set & 1u << ACG_CONTROL_PIDS_MAX)
+		agent->budget.pids = before.pids;
+	if (agent->limits_set & 1u << ACG_CONTROL_CPU_MAX)
+		agent->budget.cpu_max = before.cpu_max;
+}
+
 void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent)
 {
 	const struct acg_agent_rule *rule;
 
 	if (agent->parent) {
-		agent->budget = unbounded;
+		lift_limits(agent);
 		agent->budget.calls = agent->parent->budget.calls;
 		agent->budget.agents = agent->parent->budget.agents;
 		agent->caps = agent->parent->caps;

@@ -485,6 +485,25 @@ static void priority_of_an_operator_stays(void **state)
 	fixture_free(&fixture);
 }
 
+static void limits_of_a_sub_agent_stay(void **state)
+{
+	struct fixture fixture = fixture_new(small_policy);
+	struct acg_agent *agent = add_agent(&fixture, NULL, "small");
+	struct acg_agent *sub = add_agent(&fixture, agent, "sub");
+	struct acg_policy *policy = acg_policy_new_default();
+
+	(void)state;
+	acg_engine_agent_limit(fixture.engine, sub, ACG_CONTROL_MEMORY_MAX, 200 * MIB,
+			       fixture.actions);
+	acg_engine_agent_limit(fixture.engine, sub, ACG_CONTROL_PIDS_MAX, 7, fixture.actions);
+	acg_engine_set_policy(fixture.engine, policy, fixture.now, fixture.actions);
+	assert_int_equal(sub->budget.memory, 200 * MIB);
+	assert_int_equal(sub->budget.pids, 7);
+	assert_int_equal(sub->budget.swap, ACG_MAX);
+	acg_policy_unref(policy);
+	fixture_free(&fixture);
+}
+
 /* --- ends that somebody waits for ------------------------------------------------------------------------- */
 
 static void who_holds_the_file_open_is_waited_for(void **state)
@@ -635,6 +654,7 @@ int main(void)
 		cmocka_unit_test(agents_lower_but_never_raise),
 		cmocka_unit_test(policy_is_applied_to_what_runs),
 		cmocka_unit_test(priority_of_an_operator_stays),
+		cmocka_unit_test(limits_of_a_sub_agent_stay),
 		cmocka_unit_test(who_holds_the_file_open_is_waited_for),
 		cmocka_unit_test(but_not_for_ever),
 		cmocka_unit_test(a_rule_holds_for_a_command_that_is_not_kept),
