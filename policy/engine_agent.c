@@ -244,23 +244,13 @@ int acg_engine_agent_priority(struct acg_engine *engine, struct acg_agent *agent
 void acg_engine_agent_limit(struct acg_engine *engine, struct acg_agent *agent,
 			    enum acg_control control, uint64_t value, GArray *actions)
 {
-	switch (control) {
-	case ACG_CONTROL_MEMORY_MAX:
-		agent->budget.memory = value;
-		break;
-	case ACG_CONTROL_SWAP_MAX:
-		agent->budget.swap = value;
-		break;
-	case ACG_CONTROL_PIDS_MAX:
-		agent->budget.pids = value;
-		break;
-	case ACG_CONTROL_CPU_MAX:
-		agent->budget.cpu_max = value;
-		break;
-	default: /* the kernel has it; nothing of ours follows from it */
+	uint64_t *limit = acg_grant_limit(&agent->budget, control);
+
+	if (!limit) { /* the kernel has it; nothing of ours follows from it */
 		acg_do_control(actions, &agent->node, control, value);
 		return;
 	}
+	*limit = value;
 	agent->limits_set |= 1u << control;
 	acg_engine_agent_limits(engine, agent, actions);
 	acg_engine_redo_calls(engine, agent, actions);

@@ -140,31 +140,45 @@ static void cut_to_user(const struct acg_engine *engine, struct acg_agent *agent
 	agent->budget.calls = part(agent->budget.calls, whole->calls, parts);
 }
 
+uint64_t *acg_grant_limit(struct acg_budget *budget, enum acg_control control)
+{
+	switch (control) {
+	case ACG_CONTROL_MEMORY_MAX:
+		return &budget->memory;
+	case ACG_CONTROL_SWAP_MAX:
+		return &budget->swap;
+	case ACG_CONTROL_PIDS_MAX:
+		return &budget->pids;
+	case ACG_CONTROL_CPU_MAX:
+		return &budget->cpu_max;
+	default:
+		return NULL;
+	}
+}
+
 /* An adopted cgroup keeps what it came with: the policy can only make it less. */
 static void cut_to_own(struct acg_agent *agent)
 {
-	const uint64_t *own = agent->adopted_controls;
+	for (unsigned int i = 0; i < ACG_N_CONTROLS; i++) {
+		uint64_t *limit = acg_grant_limit(&agent->budget, i);
 
-	agent->budget.memory = MIN(agent->budget.memory, own[ACG_CONTROL_MEMORY_MAX]);
-	agent->budget.swap = MIN(agent->budget.swap, own[ACG_CONTROL_SWAP_MAX]);
-	agent->budget.pids = MIN(agent->budget.pids, own[ACG_CONTROL_PIDS_MAX]);
-	agent->budget.cpu_max = MIN(agent->budget.cpu_max, own[ACG_CONTROL_CPU_MAX]);
+		if (limit)
+			*limit = MIN(*limit, agent->adopted_controls[i]);
+	}
 }
 
 /* No policy speaks of a sub-agent: only what was written by hand limits it, whatever the policy, and stays. */
 static void lift_limits(struct acg_agent *agent)
 {
-	const struct acg_budget before = agent->budget;
+	struct acg_budget before = agent->budget;
 
 	agent->budget = unbounded;
-	if (agent->limits_set & 1u << ACG_CONTROL_MEMORY_MAX)
-		agent->budget.memory = before.memory;
-	if (agent->limits_set & 1u << ACG_CONTROL_SWAP_MAX)
-		agent->budget.swap = before.swap;
-	if (agent->limits_set & 1u << ACG_CONTROL_PIDS_MAX)
-		agent->budget.pids = before.pids;
-	if (agent->limits_set & 1u << ACG_CONTROL_CPU_MAX)
-		agent->budget.cpu_max = before.cpu_max;
+	for (unsigned int i = 0; i < ACG_N_CONTROLS; i++) {
+		uint64_t *limit = acg_grant_limit(&agent->budget, i);
+
+		if (limit && (agent->limits_set & 1u << i))
+			*limit = *acg_grant_limit(&before, i);
+	}
 }
 
 void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent)

@@ -20,6 +20,9 @@ uint64_t acg_grant_ceiling(const struct acg_agent *agent);
 void acg_grant_call(const struct acg_engine *engine, struct acg_call *call,
 		    uint64_t want[ACG_N_CONTROLS]);
 
+/* What the budget says of this control; NULL: nothing. */
+uint64_t *acg_grant_limit(struct acg_budget *budget, enum acg_control control);
+
 /* Takes over the policy's figures for an agent (a sub-agent: its parent's, with a budget that only the kernel's hierarchy bounds). */
 void acg_grant_agent(const struct acg_engine *engine, struct acg_agent *agent);
 

@@ -68,6 +68,10 @@ static const struct field call_fields[] = {
 	CALL(TYPE_U64, oom_told),     CALL(TYPE_U32, causes_told),
 };
 
+/* In the order in which "limits" of an agent has them. */
+static const enum acg_control agent_limits[] = {ACG_CONTROL_MEMORY_MAX, ACG_CONTROL_SWAP_MAX,
+						ACG_CONTROL_PIDS_MAX, ACG_CONTROL_CPU_MAX};
+
 static const struct field agent_fields[] = {
 	AGENT(TYPE_STRING, namespace),
 	AGENT(TYPE_STRING, user),
@@ -191,14 +195,20 @@ char *acg_state_call(const struct acg_call *call)
 	return end_text(out);
 }
 
+static void limits_of(struct acg_budget budget, uint64_t limits[static G_N_ELEMENTS(agent_limits)])
+{
+	for (unsigned int i = 0; i < G_N_ELEMENTS(agent_limits); i++)
+		limits[i] = *acg_grant_limit(&budget, agent_limits[i]);
+}
+
 char *acg_state_agent(const struct acg_agent *agent, uint64_t events)
 {
-	const uint64_t limits[] = {agent->budget.memory, agent->budget.swap, agent->budget.pids,
-				   agent->budget.cpu_max};
+	uint64_t limits[G_N_ELEMENTS(agent_limits)];
 	GString *out = begin_text();
 
 	write_fields(out, agent_fields, G_N_ELEMENTS(agent_fields), agent);
 	acg_json_string(out, "adopted", agent->adopted); /* only read by acg_state_is_adopted() */
+	limits_of(agent->budget, limits);
 	write_limits(out, "limits", limits, G_N_ELEMENTS(limits));
 	write_limits(out, "forgotten", (const uint64_t *)(void *)agent->forgotten->data,
 		     agent->forgotten->len);
@@ -366,17 +376,13 @@ int acg_state_read_call(const char *text, struct acg_call *call, GError **error)
 /* Those that were written by hand. */
 static void read_budget(JsonObject *object, struct acg_agent *agent)
 {
-	uint64_t limits[] = {agent->budget.memory, agent->budget.swap, agent->budget.pids,
-			     agent->budget.cpu_max};
-	uint64_t *const budget[] = {&agent->budget.memory, &agent->budget.swap, &agent->budget.pids,
-				    &agent->budget.cpu_max};
-	const enum acg_control controls[] = {ACG_CONTROL_MEMORY_MAX, ACG_CONTROL_SWAP_MAX,
-					     ACG_CONTROL_PIDS_MAX, ACG_CONTROL_CPU_MAX};
+	uint64_t limits[G_N_ELEMENTS(agent_limits)];
 
+	limits_of(agent->budget, limits);
 	read_limits(object, "limits", limits, G_N_ELEMENTS(limits));
 	for (unsigned int i = 0; i < G_N_ELEMENTS(limits); i++)
-		if (agent->limits_set & (1u << controls[i]))
-			*budget[i] = limits[i];
+		if (agent->limits_set & (1u << agent_limits[i]))
+			*acg_grant_limit(&agent->budget, agent_limits[i]) = limits[i];
 }
 
 int acg_state_read_agent(const char *text, const struct acg_engine *engine, struct acg_agent *agent,
